@@ -1,0 +1,1 @@
+"""Interval, meter and usage data from UtilityAPI and Nectar, for any warehouse."""

@@ -1,0 +1,1 @@
+"""The data APIs this tap reads, one folder each."""
