@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
 Number: TypeAlias = Decimal | msgspec.Raw
 """A JSON number, digit for digit as sent or exactly computed."""
@@ -103,7 +103,7 @@ class IntervalRecord(Struct, gc=False):
     source_id: str | None = None
     source_created_at: str | None = None
     source_updated_at: str | None = None
-    unreadable: dict[str, str] | UnsetType = UNSET
+    unreadable: dict[str, str] | None = None
 
 
 class MeterRecord(Struct):
@@ -141,7 +141,7 @@ class MeterRecord(Struct):
     created_at: str | None = None
     updated_at: str | None = None
     listed_at: str | None = None
-    unreadable: dict[str, str] | UnsetType = UNSET
+    unreadable: dict[str, str] | None = None
 
 
 class UsageRecord(Struct, gc=False):
@@ -177,4 +177,4 @@ class UsageRecord(Struct, gc=False):
     source_created_at: str | None = None
     source_updated_at: str | None = None
     listed_at: str | None = None
-    unreadable: dict[str, str] | UnsetType = UNSET
+    unreadable: dict[str, str] | None = None

@@ -1,0 +1,125 @@
+"""What a provider is: its settings, its streams, and the sources it reads.
+
+A **source** is the unit with its own bookmark: a UtilityAPI meter, a Nectar connection
+or company. A provider's session turns the old bookmarks into jobs; each job, run on any
+thread, produces **events** in order. Only the thread that writes acts on events, so a
+bookmark is stored after its rows are out, and never otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, TypeAlias
+
+from tap_utility_intervals.config import JSONSchema, Settings
+from tap_utility_intervals.records import IntervalRecord, MeterRecord, UsageRecord
+from tap_utility_intervals.report import Report
+
+Context: TypeAlias = Mapping[str, str]
+"""The columns that name a source, such as `{"provider": …, "meter_key": …}`."""
+
+Bookmark: TypeAlias = dict[str, Any]
+"""What is remembered of a source between runs: JSON, small, free of personal data.
+
+`replication_key_value` holds the furthest replication key; the rest is the provider's.
+"""
+
+Record: TypeAlias = IntervalRecord | MeterRecord | UsageRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of one source, ready to be written."""
+
+    rows: Sequence[Record]
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """All rows up to here are produced: the source's bookmark from now on."""
+
+    context: Context
+    bookmark: Bookmark
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A source was read to its end; the last event of the source."""
+
+    context: Context
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A source could not be read; its bookmark stays. The last event of the source."""
+
+    context: Context
+    error: Exception
+
+
+Event: TypeAlias = Rows | Reached | Finished | Lost
+
+Job: TypeAlias = Callable[[], Iterator[Event]]
+"""One piece of independent work: a source, or a few sources asked for together.
+
+A job never raises for a source that fails: it says `Lost` and goes on with the next.
+It raises `errors.Unauthorized` when the credential itself is refused.
+"""
+
+
+class Bookmarks(Protocol):
+    """The stored bookmarks of one stream."""
+
+    def get(self, context: Context) -> Bookmark | None:
+        """The bookmark of a source, or None for one never read; O(1)."""
+
+    def keep_only(self, provider: str, contexts: set[tuple[str, ...]]) -> None:
+        """Forget this provider's sources whose context values are not listed."""
+
+
+class Session(Protocol):
+    """One provider during one run: its client, its entity lists, its sources.
+
+    Entity lists are read once per session however many streams ask.
+    """
+
+    name: str
+    workers: int
+    """How many jobs may run at once."""
+
+    def meters(self) -> Iterator[Sequence[MeterRecord]]:
+        """All meters, page by page. Raises `errors.ProviderError`."""
+
+    def interval_jobs(self, bookmarks: Bookmarks) -> Iterator[Job]:
+        """The jobs that bring `intervals` up to date, in a fixed order."""
+
+    def usage_jobs(self, bookmarks: Bookmarks) -> Iterator[Job]:
+        """The jobs that bring `usage` up to date, in a fixed order."""
+
+    def close(self) -> None:
+        """Let go of connections; waiting requests end with `limiter.Stopped`."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a session needs to know of the run it is part of."""
+
+    settings: Settings
+    report: Report
+    started: datetime
+    """The local clock at the start, UTC."""
+
+
+@dataclass(frozen=True)
+class Provider:
+    """One data API: everything the tap needs to know of it."""
+
+    name: str
+    credential: str
+    """The setting that turns the provider on."""
+    settings: Mapping[str, JSONSchema]
+    check: Callable[[Settings], None]
+    """Raises `errors.ConfigError` for a setting that cannot be used."""
+    connect: Callable[[Run], Session]

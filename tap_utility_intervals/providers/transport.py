@@ -1,0 +1,296 @@
+"""HTTP for all providers: one careful GET.
+
+It keeps the credential on the configured origin, honours `Retry-After`, bounds what it
+reads, and turns every way to fail into one of `errors`, whose texts hold no body, no
+query string and no credential.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any, TypeVar
+from urllib.parse import SplitResult, urlencode, urlsplit
+
+import backoff
+import msgspec
+import requests
+from requests.utils import get_environ_proxies
+
+from tap_utility_intervals import errors
+from tap_utility_intervals.config import Settings
+from tap_utility_intervals.limiter import Limiter, retry_after
+
+T = TypeVar("T")
+
+Params = Sequence[tuple[str, str]]
+
+CHUNK = 1 << 16
+CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+POLITE_WAIT = 5.0
+"""Seconds to wait after a 202 or 429 that does not say how long."""
+LONGEST_WAIT = 3600.0
+MOST_POLITE_WAITS = 100
+"""How often one request may be put off by 202 or 429 before it counts as failed."""
+SLOWEST_BACKOFF = 60.0
+
+NARROW = {HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}
+"""Both vendors answer these when a question was too wide to answer in time."""
+
+
+class _PutOff(Exception):  # noqa: N818 - not an error: the server asks for patience
+    """The server answered 202 or 429: the same request again, later."""
+
+    def __init__(self, error: errors.ProviderError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a provider lives and how it is asked."""
+
+    provider: str
+    base_url: str
+    headers: Mapping[str, str]
+    """Holds the credential; never logged."""
+    credential: str
+    """The setting that holds the credential, named when it is refused."""
+
+
+class Transport:
+    """One credential's way to its provider; safe to share between threads."""
+
+    def __init__(self, endpoint: Endpoint, settings: Settings, limiter: Limiter) -> None:
+        """Prepare; nothing is sent yet."""
+        self.endpoint = endpoint
+        self.limiter = limiter
+        self.timeout = settings.request_timeout
+        self.max_bytes = settings.max_response_bytes
+        self.server_time: datetime | None = None
+        self._headers = {
+            "Accept": "application/json",
+            "User-Agent": settings.user_agent or "tap-utility-intervals",
+            **endpoint.headers,
+        }
+        self._local = threading.local()
+        self._sessions: list[requests.Session] = []
+        self._lock = threading.Lock()
+        self._persist = self._persistently(settings.max_retries + 1)
+
+    def get(
+        self,
+        path: str,
+        params: Params = (),
+        *,
+        decode: Callable[[bytes], T],
+        source: str | None = None,
+    ) -> T:
+        """Ask for `path` below the base URL and decode the answer's body.
+
+        Args:
+            path: begins with a slash; ids in it are percent-encoded by the caller.
+            params: query parameters, encoded here; commas stay readable.
+            decode: turns the body into a value; a `msgspec.DecodeError` or
+                `ValueError` counts as an answer that may be whole next time.
+            source: the id that an error should name.
+
+        Raises:
+            errors.ProviderError: one of its kinds, after all patience.
+        """
+        query = urlencode(params, safe=",:")
+        url = f"{self.endpoint.base_url}{path}" + (f"?{query}" if query else "")
+        return self.follow(url, decode=decode, source=source)
+
+    def follow(
+        self, url: str, *, decode: Callable[[bytes], T], source: str | None = None
+    ) -> T:
+        """Ask for a whole URL, such as a `next` link, on the configured origin only.
+
+        Raises:
+            errors.UnsafeLink: when the URL leads elsewhere; nothing is sent.
+            errors.ProviderError: as `get`.
+        """
+        parts = urlsplit(url)
+        if not self.is_ours(parts):
+            raise self._error(errors.UnsafeLink, parts, None, source)
+        result: T = self._persist(parts, decode, source)
+        return result
+
+    def is_ours(self, url: SplitResult) -> bool:
+        """Whether a URL has the configured scheme, host and port, and no user."""
+        return "@" not in url.netloc and origin(url) == origin(
+            urlsplit(self.endpoint.base_url)
+        )
+
+    def close(self) -> None:
+        """Close all connections; threads that wait for their turn are woken."""
+        self.limiter.stop()
+        with self._lock:
+            for session in self._sessions:
+                session.close()
+
+    def _persistently(self, tries: int) -> Callable[..., Any]:
+        """Two kinds of patience: with a busy server, and with a broken one."""
+        polite = backoff.on_exception(
+            backoff.constant, _PutOff, max_tries=MOST_POLITE_WAITS, interval=0,
+            jitter=None, logger=None,
+        )(self._once)  # the limiter does the waiting, for all workers at once
+
+        def patient(*args: Any) -> Any:  # noqa: ANN401
+            try:
+                return polite(*args)
+            except _PutOff as put_off:
+                raise put_off.error from None
+
+        return backoff.on_exception(
+            _growing_waits,
+            (errors.Unavailable, errors.TooWide, errors.BadAnswer),
+            max_tries=tries, jitter=backoff.full_jitter, logger=None,
+        )(patient)
+
+    def _once(
+        self, url: SplitResult, decode: Callable[[bytes], T], source: str | None
+    ) -> T:
+        with self.limiter:
+            try:
+                response = self._session().get(
+                    url.geturl(), timeout=self.timeout, allow_redirects=False,
+                    stream=True,
+                )
+                with response:
+                    self._note_time(response)
+                    self._judge(response, url, source)
+                    body = self._read(response, url, source)
+            except requests.RequestException as failure:
+                status = None
+                raise self._error(
+                    errors.Unavailable, url, status, source, type(failure).__name__
+                ) from None
+        return self._decode(body, decode, url, source)
+
+    def _judge(
+        self, response: requests.Response, url: SplitResult, source: str | None
+    ) -> None:
+        """Raise for every status but 200."""
+        status = response.status_code
+        if status == HTTPStatus.OK:
+            return
+        kind = _kind(status)
+        error = self._error(kind, url, status, source)
+        if status in {HTTPStatus.ACCEPTED, HTTPStatus.TOO_MANY_REQUESTS}:
+            now = self.server_time or datetime.now(timezone.utc)
+            wait = retry_after(response.headers.get("Retry-After"), now)
+            self.limiter.hold(min(POLITE_WAIT if wait is None else wait, LONGEST_WAIT))
+            raise _PutOff(error)
+        raise error
+
+    def _read(
+        self, response: requests.Response, url: SplitResult, source: str | None
+    ) -> bytes:
+        """Read the body, never more than allowed."""
+        chunks: list[bytes] = []
+        size = 0
+        for chunk in response.iter_content(CHUNK):
+            size += len(chunk)
+            if size > self.max_bytes:
+                raise self._error(errors.TooLarge, url, response.status_code, source)
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def _decode(
+        self,
+        body: bytes,
+        decode: Callable[[bytes], T],
+        url: SplitResult,
+        source: str | None,
+    ) -> T:
+        try:
+            return decode(body)
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            # The decoder's own text could quote the body.
+            raise self._error(
+                errors.BadAnswer, url, HTTPStatus.OK, source
+            ) from None
+
+    def _error(
+        self,
+        kind: type[errors.ProviderError],
+        url: SplitResult,
+        status: int | None,
+        source: str | None,
+        detail: str = "",
+    ) -> errors.ProviderError:
+        return kind(
+            provider=self.endpoint.provider,
+            endpoint=url.path if self.is_ours(url) else "a link to another origin",
+            status=int(status) if status is not None else None,
+            source=source,
+            setting=self.endpoint.credential,
+            detail=detail,
+        )
+
+    def _note_time(self, response: requests.Response) -> None:
+        """Remember the server's clock as of its first answer."""
+        date = response.headers.get("Date")
+        if self.server_time is None and date:
+            try:
+                self.server_time = parsedate_to_datetime(date)
+            except ValueError:
+                return
+
+    def _session(self) -> requests.Session:
+        """One session a thread: `requests` does not promise that one can be shared."""
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = requests.Session()
+            # The environment is read once (it costs as much as a request) and without
+            # .netrc, an entry of which would replace our credential.
+            session.trust_env = False
+            session.proxies = get_environ_proxies(self.endpoint.base_url)
+            session.verify = next(
+                (os.environ[name] for name in CA_BUNDLES if os.environ.get(name)), True
+            )
+            session.headers.update(self._headers)
+            self._local.session = session
+            with self._lock:
+                self._sessions.append(session)
+        return session
+
+
+def origin(url: SplitResult) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port, with the scheme's own port filled in."""
+    try:
+        port = url.port
+    except ValueError:
+        port = -1
+    return url.scheme, url.hostname, port or {"http": 80, "https": 443}.get(url.scheme)
+
+
+def _growing_waits() -> Generator[float, Any, None]:
+    """Half a second, doubling, never above a minute; jitter is added by `backoff`."""
+    yield from backoff.expo(base=2, factor=0.5, max_value=SLOWEST_BACKOFF)
+
+
+def _kind(status: int) -> type[errors.ProviderError]:
+    """What a status means to the tap, whatever the endpoint."""
+    if status == HTTPStatus.UNAUTHORIZED:
+        return errors.Unauthorized
+    if status == HTTPStatus.PAYMENT_REQUIRED:
+        return errors.PaymentRequired
+    if status in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}:
+        return errors.Gone
+    if status in NARROW:
+        return errors.TooWide
+    if status in {HTTPStatus.ACCEPTED, HTTPStatus.TOO_MANY_REQUESTS}:
+        return errors.Unavailable
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return errors.Unavailable
+    return errors.BadRequest
+
+

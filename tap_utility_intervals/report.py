@@ -1,0 +1,133 @@
+"""What became of every source in a run: the summary, the warnings, the exit code."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from enum import Enum
+
+SHOWN = 20
+"""How many ids a summary line names; the rest is counted."""
+
+
+class Outcome(str, Enum):
+    """What became of one source."""
+
+    DONE = "done"
+    UNCHANGED = "unchanged"
+    GONE = "gone"
+    FAILED = "failed"
+
+
+class Report:
+    """Counts outcomes by provider and source; safe to use from any thread.
+
+    A source that is read for several streams counts once, with its worst outcome.
+    """
+
+    def __init__(self, logger: logging.Logger) -> None:
+        """Start empty; warnings and the summary go to `logger`."""
+        self.logger = logger
+        self.warnings: Counter[str] = Counter()
+        self.stopped: dict[str, str] = {}
+        self._outcomes: dict[tuple[str, str], Outcome] = {}
+        self._reasons: dict[tuple[str, str], str] = {}
+        self._lock = threading.Lock()
+
+    def add(
+        self,
+        provider: str,
+        source: str,
+        outcome: Outcome,
+        reason: str = "",
+    ) -> None:
+        """Record what became of `source`; of several outcomes the worst stays."""
+        worse = list(Outcome)
+        with self._lock:
+            known = self._outcomes.get((provider, source), Outcome.DONE)
+            if (provider, source) not in self._outcomes or worse.index(
+                outcome
+            ) > worse.index(known):
+                self._outcomes[provider, source] = outcome
+                self._reasons[provider, source] = reason
+
+    def stop(self, provider: str, reason: str) -> None:
+        """Record that a whole provider was given up, such as after a 401."""
+        with self._lock:
+            self.stopped.setdefault(provider, reason)
+
+    def warn(self, what: str, count: int = 1) -> None:
+        """Count a warning; its first occurrence is logged, the total at the end."""
+        with self._lock:
+            self.warnings[what] += count
+            first = self.warnings[what] == count
+        if first:
+            self.logger.warning("%s (further ones are counted)", what)
+
+    def sources(self, provider: str | None = None) -> dict[str, Outcome]:
+        """The outcome of every source, by id."""
+        with self._lock:
+            return {
+                source: outcome
+                for (name, source), outcome in self._outcomes.items()
+                if provider in (None, name)
+            }
+
+    @property
+    def providers(self) -> list[str]:
+        """The providers that had a source or were given up."""
+        return sorted({name for name, _ in self._outcomes} | set(self.stopped))
+
+    @property
+    def failed(self) -> bool:
+        """Whether the run must exit with 1.
+
+        So it must when a source failed for another reason than being gone, when a
+        whole provider was given up, or when all sources of a provider are gone.
+        """
+        if self.stopped:
+            return True
+        for provider in self.providers:
+            outcomes = list(self.sources(provider).values())
+            if Outcome.FAILED in outcomes or set(outcomes) == {Outcome.GONE}:
+                return True
+        return False
+
+    def summarise(self) -> None:
+        """Log one line per provider, one per bad source, one per kind of warning."""
+        for provider in self.providers:
+            counts = Counter(self.sources(provider).values())
+            self.logger.info(
+                "%s: %s",
+                provider,
+                ", ".join(f"{counts[outcome]} {outcome.value}" for outcome in Outcome),
+            )
+            for outcome in (Outcome.GONE, Outcome.FAILED):
+                self._name_sources(provider, outcome)
+        for provider, reason in self.stopped.items():
+            self.logger.error("%s was given up: %s", provider, reason)
+        for what, count in self.warnings.items():
+            self.logger.warning("%d × %s", count, what)
+
+    def _name_sources(self, provider: str, outcome: Outcome) -> None:
+        bad = [
+            source
+            for source, became in self.sources(provider).items()
+            if became is outcome
+        ]
+        level = logging.ERROR if outcome is Outcome.FAILED else logging.WARNING
+        for source in bad[:SHOWN]:
+            reason = self._reasons[provider, source]
+            self.logger.log(
+                level,
+                "%s %s is %s; its bookmark stays: %s",
+                provider,
+                source,
+                outcome.value,
+                reason,
+            )
+        if len(bad) > SHOWN:
+            self.logger.log(
+                level, "… and %d more are %s", len(bad) - SHOWN, outcome.value
+            )
