@@ -1,0 +1,169 @@
+"""What can go wrong, and what the user should do about it.
+
+    TapError                everything this package raises on purpose
+    ├── ConfigError         a setting is wrong: correct the one it names
+    └── ProviderError       a provider did not give what was asked
+        ├── Unauthorized    401: renew the credential in the setting it names
+        ├── PaymentRequired 402: top up the provider's balance (only collecting costs)
+        ├── Gone            403, 404: nothing, or renew the grant; the others go on
+        ├── BadRequest      400 and other 4xx: check filters and dates, else report it
+        ├── TooWide         502, 504 that persisted: choose a smaller `window_days`
+        ├── Unavailable     429, 5xx, time-outs that persisted: run again later
+        ├── BadAnswer       unreadable JSON or shape: run again, else report it
+        ├── UnsafeLink      `next` leads elsewhere or in a circle: check the base URL
+        └── TooLarge        beyond `max_response_mb`: smaller windows, or raise it
+
+`str(error)` is safe to paste in public: it holds the provider, the path, the status and
+the source's id, and never a body, a token, a query string or personal data. Arguments
+named `problem` and `detail` are our own words, never a piece of an answer.
+"""
+# ruff: noqa: N818 - the names say what happened, as in httpx
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+_MAX_TEXT = 200
+
+
+class TapError(Exception):
+    """Everything that this package raises on purpose."""
+
+
+class ConfigError(TapError):
+    """A setting is missing or wrong.
+
+    Attributes:
+        setting: Its name, such as `window_days`.
+        problem: What is wrong, in our words: `must be at least 1`; never a secret.
+        example: What would do, as it stands in JSON (`"window_days": 30`), or a hint in
+            words.
+    """
+
+    def __init__(self, setting: str, problem: str, example: str = "") -> None:
+        """Say it in one sentence."""
+        self.setting = setting
+        self.problem = problem
+        self.example = example
+        such_as = "for example " if example.startswith('"') else ""
+        hint = f" ({such_as}{example})" if example else ""
+        super().__init__(f"Setting {setting} {problem}{hint}.")
+
+
+class ProviderError(TapError):
+    """A provider did not give what was asked.
+
+    All subclasses are made with the same arguments: a status table can choose one.
+
+    Attributes:
+        provider: `utilityapi` or `nectar`.
+        endpoint: The path, with ids and without query: `/meters/123`.
+        status: The HTTP status, if an answer came.
+        source: Which meter or connection it was about: `meter 123`.
+        setting: The setting that holds the credential in use.
+        detail: What more there is to say, such as `ReadTimeout`.
+    """
+
+    happened: ClassVar[str] = "did not give what was asked"
+    advice: ClassVar[str] = "run it again, and report it if it persists"
+
+    def __init__(  # noqa: PLR0913 - each is a field of the report
+        self,
+        provider: str,
+        endpoint: str,
+        *,
+        status: int | None = None,
+        source: str | None = None,
+        setting: str | None = None,
+        detail: str = "",
+    ) -> None:
+        """Say it in one sentence: who, what, where, and what to do."""
+        self.provider = provider
+        self.endpoint = _path(endpoint)
+        self.status = status
+        self.source = _clean(source) if source else None
+        self.setting = setting
+        self.detail = _clean(detail)
+        what = f"{self.happened}: {self.detail}" if self.detail else self.happened
+        advice = self.advice.format(setting=setting or "that holds the credential")
+        super().__init__(f"{provider} {what} ({self._where()}): {advice}.")
+
+    def _where(self) -> str:
+        status = "" if self.status is None else f"HTTP {self.status} on "
+        source = "" if self.source is None else f", {self.source}"
+        return f"{status}{self.endpoint}{source}"
+
+
+class Unauthorized(ProviderError):
+    """401: the credential is missing, wrong or withdrawn; no retry helps."""
+
+    happened = "refused the credential"
+    advice = "check the setting {setting}, or make a new credential at the provider"
+
+
+class PaymentRequired(ProviderError):
+    """402: collecting costs money and the balance is used up; reading stays free."""
+
+    happened = "asks for payment before it collects"
+    advice = "top up the balance in the provider's dashboard, then start it again"
+
+
+class Gone(ProviderError):
+    """403 or 404: the source is gone or not permitted; its bookmark stays."""
+
+    happened = "does not show this source"
+    advice = "it was removed, or the credential may not read it; its bookmark stays"
+
+
+class BadRequest(ProviderError):
+    """400 and other 4xx: the request itself was refused; no retry helps."""
+
+    happened = "refused the request"
+    advice = "check the settings that filter or date the request, else report it"
+
+
+class TooWide(ProviderError):
+    """502 or 504 that persisted: the answer takes the provider too long to build."""
+
+    happened = "could not build so large an answer in time"
+    advice = "ask for less at once with a smaller window_days"
+
+
+class Unavailable(ProviderError):
+    """429, 5xx, time-outs or resets that outlasted every retry."""
+
+    happened = "stayed unavailable through all retries"
+    advice = "run it again later, it resumes where it stopped"
+
+
+class BadAnswer(ProviderError):
+    """The JSON could not be read, or lacks what it must have."""
+
+    happened = "sent an answer that cannot be read"
+
+
+class UnsafeLink(ProviderError):
+    """A `next` link leaves the configured origin, or repeats; it was not followed."""
+
+    happened = "sent a next link that leads elsewhere or in a circle"
+    advice = "check the base URL setting of this provider, else report it"
+
+
+class TooLarge(ProviderError):
+    """An answer is larger than `max_response_mb` allows; reading it was stopped."""
+
+    happened = "sent an answer larger than max_response_mb"
+    advice = "ask for less at once with a smaller window_days, or raise max_response_mb"
+
+
+def _path(endpoint: str) -> str:
+    """Keep the path alone: a whole URL may hold a token in its query or user part."""
+    path = re.sub(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]*", "", endpoint)
+    return _clean(re.split(r"[?#]", path, maxsplit=1)[0]) or "/"
+
+
+def _clean(text: str) -> str:
+    """Keep it on one line, without control characters, and short."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= _MAX_TEXT else line[: _MAX_TEXT - 1] + "…"

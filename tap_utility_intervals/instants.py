@@ -1,0 +1,113 @@
+"""Instants in one fixed UTC form, and what they were before.
+
+Providers send instants with offsets that change twice a year, with or without a
+fraction, and sometimes without a zone. Bookmarks compare as text, so what leaves here
+has one form. A small regex reads them: `datetime.fromisoformat` is narrow on Python
+3.10 and takes far more than instants from 3.11 on.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, timedelta, timezone
+from functools import lru_cache
+
+_INSTANT = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2}))?"
+    r"(?:\.([0-9]{1,9}))? ?(Z|z|[+-][0-9]{2}:?[0-9]{2})?"
+)
+_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+
+
+def parse_instant(text: object, *, naive_is_utc: bool = False) -> datetime:
+    """Return an aware instant that keeps the offset it was sent with.
+
+    Reads `2026-05-27T07:45:00.000000-04:00`, `2026-05-27 11:45:00Z`, offsets such as
+    `+0530`, and fractions of up to nine digits, cut (not rounded) to six.
+
+    Raises:
+        ValueError: Not such text; no such moment; no zone, unless `naive_is_utc` (as
+            Nectar's webhooks send them); or a moment that has no UTC form in the years
+            1 to 9999. The message never quotes the value.
+    """
+    found = _INSTANT.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        raise ValueError("not an instant such as 2026-05-27T11:45:00Z")
+    year, month, day, hour, minute, second, fraction, offset = found.groups()
+    if offset is None and not naive_is_utc:
+        raise ValueError("an instant without a time zone")
+    micros = int((fraction or "").ljust(6, "0")[:6])
+    moment = datetime(
+        *(int(year), int(month), int(day)),
+        *(int(hour), int(minute), int(second or 0), micros),
+        tzinfo=_zone(offset),
+    )
+    if moment.year in {1, 9999}:
+        as_utc(moment)
+    return moment
+
+
+def as_utc(moment: datetime) -> datetime:
+    """Return the same moment in UTC.
+
+    Raises:
+        ValueError: The moment is naive, or leaves the years 1 to 9999 on the way.
+    """
+    if moment.utcoffset() is None:
+        raise ValueError("an instant without a time zone")
+    try:
+        return moment.astimezone(timezone.utc)
+    except OverflowError:
+        raise ValueError("an instant outside the years 1 to 9999") from None
+
+
+def seconds_form(moment: datetime) -> str:
+    """Return `2026-05-27T11:45:00Z`; six fraction digits only if they are not zero.
+
+    Raises:
+        ValueError: As `as_utc`.
+    """
+    return as_utc(moment).replace(tzinfo=None).isoformat() + "Z"
+
+
+def micros_form(moment: datetime) -> str:
+    """Return `2026-05-27T16:48:25.301699Z`: always six fraction digits.
+
+    For what bookmarks compare as text: with a fixed width, text order is time order.
+
+    Raises:
+        ValueError: As `as_utc`.
+    """
+    return as_utc(moment).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def parse_date(text: object) -> str:
+    """Return a plain date as `YYYY-MM-DD`, having checked that the day exists.
+
+    Raises:
+        ValueError: Anything else, an instant included: its local date is
+            `parse_instant(text).date()`, which is for the caller to decide.
+    """
+    found = _DATE.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        raise ValueError("not a date such as 2026-05-27")
+    year, month, day = map(int, found.groups())
+    return date(year, month, day).isoformat()
+
+
+def offset_seconds(moment: datetime) -> int | None:
+    """Return the offset from UTC in seconds, east positive; `None` if naive."""
+    offset = moment.utcoffset()
+    return None if offset is None else int(offset.total_seconds())
+
+
+@lru_cache(maxsize=256)
+def _zone(offset: str | None) -> timezone:
+    if offset in {None, "Z", "z"}:
+        return timezone.utc
+    assert offset is not None  # noqa: S101 - for mypy
+    hours, minutes = int(offset[1:3]), int(offset[-2:])
+    if hours > 23 or minutes > 59:  # noqa: PLR2004 - a clock's own limits
+        raise ValueError("a time zone offset that does not exist")
+    east = timedelta(hours=hours, minutes=minutes)
+    return timezone(-east if offset[0] == "-" else east)

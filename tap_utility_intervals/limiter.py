@@ -1,0 +1,165 @@
+"""One limiter per credential: how many at once, how fast, and how long to hold off.
+
+A 429 belongs to the credential, not to the request that met it, so one worker's
+`hold` keeps all of them waiting.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+
+_SECONDS = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?")
+
+
+class Stopped(Exception):  # noqa: N818 - it says what happened, as in httpx
+    """The limiter was stopped: give up the work, there will be no more requests."""
+
+
+class Limiter:
+    """A gate for the requests of one credential, shared by all its threads.
+
+    `with limiter:` waits for a free slot, for an end of any hold, and for its turn;
+    turns are `1 / per_second` apart, without bursts, also after a hold. The slot is
+    free again when the block ends.
+
+    Attributes:
+        requests: How many blocks were entered.
+        seconds_waited: How long their threads waited for that, in sum.
+    """
+
+    def __init__(
+        self,
+        per_second: float | None,
+        in_flight: int,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] | None = None,
+    ) -> None:
+        """Allow `in_flight` blocks at once and `per_second` a second (`None`: any).
+
+        `clock` and `sleep` are for tests; the default sleep ends early on `stop`.
+
+        Raises:
+            ValueError: A bound that would let nothing pass.
+        """
+        if in_flight < 1 or (per_second is not None and not per_second > 0):
+            raise ValueError("a limiter must let something pass")
+        self.requests = 0
+        self.seconds_waited = 0.0
+        self._spacing = 0.0 if per_second is None else 1 / per_second
+        self._free = in_flight
+        self._turn = -math.inf
+        self._held_until = -math.inf
+        self._stopped = False
+        self._clock = clock
+        self._sleep = sleep or self._rest
+        # Reentrant: a signal handler may call stop() in a thread that holds the lock.
+        self._lock = threading.RLock()
+        self._slot = threading.Condition(self._lock)
+        self._stop = threading.Condition(self._lock)
+
+    def __enter__(self) -> None:
+        """Wait for a slot, for the end of any hold, and for the turn.
+
+        Raises:
+            Stopped: The limiter was stopped before or meanwhile.
+        """
+        begun = self._clock()
+        self._take_slot()
+        try:
+            while (seconds := self._take_turn()) > 0:
+                self._sleep(seconds)
+        except BaseException:
+            self._give_slot()
+            raise
+        with self._lock:
+            self.requests += 1
+            self.seconds_waited += self._clock() - begun
+
+    def __exit__(self, *_: object) -> None:
+        """Free the slot."""
+        self._give_slot()
+
+    def hold(self, seconds: float) -> None:
+        """Let nobody pass before `seconds` from now; never shortens an earlier hold."""
+        with self._lock:
+            self._held_until = max(self._held_until, self._clock() + seconds)
+
+    def sleep(self, seconds: float) -> None:
+        """Back off in this thread alone, for at least `seconds`.
+
+        Raises:
+            Stopped: The limiter was stopped before or meanwhile.
+        """
+        until = self._clock() + seconds
+        self._check()
+        while (left := until - self._clock()) > 0:
+            self._sleep(left)
+            self._check()
+
+    def stop(self) -> None:
+        """Wake everybody who waits, with `Stopped`; let nobody pass from now on."""
+        with self._lock:
+            self._stopped = True
+            self._slot.notify_all()
+            self._stop.notify_all()
+
+    def _check(self) -> None:
+        if self._stopped:
+            raise Stopped("stopped while waiting to send a request")
+
+    def _take_slot(self) -> None:
+        with self._slot:
+            self._slot.wait_for(lambda: self._free > 0 or self._stopped)
+            self._check()
+            self._free -= 1
+
+    def _give_slot(self) -> None:
+        with self._slot:
+            self._free += 1
+            self._slot.notify()
+
+    def _take_turn(self) -> float:
+        """Return 0.0 having taken the turn, or the seconds until it may come.
+
+        Turns are not reserved: those from before a hold would all come due at its end.
+        """
+        with self._lock:
+            self._check()
+            now = self._clock()
+            wait = max(self._turn, self._held_until) - now
+            if wait > 0:
+                return wait
+            self._turn = now + self._spacing
+            return 0.0
+
+    def _rest(self, seconds: float) -> None:
+        with self._stop:
+            self._stop.wait_for(
+                lambda: self._stopped, min(seconds, threading.TIMEOUT_MAX)
+            )
+
+
+def retry_after(header: str | None, now: datetime) -> float | None:
+    """Return how many seconds a `Retry-After` asks to wait, from `now` (aware).
+
+    Reads seconds, also with decimals, and HTTP dates (RFC 9110, 10.2.3). Never
+    negative, and not capped: that is for the caller. `None` if absent or unreadable.
+    """
+    text = (header or "").strip()
+    if _SECONDS.fullmatch(text):
+        seconds = float(text)
+        return max(0.0, seconds) if math.isfinite(seconds) else None
+    try:
+        moment = parsedate_to_datetime(text)
+        # "-0000" and the asctime form come naive; both mean UTC.
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        return max(0.0, (aware - now).total_seconds())
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
