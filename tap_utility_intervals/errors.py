@@ -15,7 +15,7 @@
 
 `str(error)` is safe to paste in public: it holds the provider, the path, the status and
 the source's id, and never a body, a token, a query string or personal data. Arguments
-named `problem` and `detail` are our own words, never a piece of an answer.
+named `problem` are our own words, never a piece of an answer.
 """
 # ruff: noqa: N818 - the names say what happened, as in httpx
 
@@ -37,69 +37,80 @@ class ConfigError(TapError):
     Attributes:
         setting: Its name, such as `window_days`.
         problem: What is wrong, in our words: `must be at least 1`; never a secret.
-        example: What would do, as it stands in JSON (`"window_days": 30`), or a hint in
-            words.
+        example: A value that would do, as it is written in JSON: `30`, `"2024-01-01"`.
     """
 
-    def __init__(self, setting: str, problem: str, example: str = "") -> None:
+    def __init__(self, setting: str, problem: str, example: str | None = None) -> None:
         """Say it in one sentence."""
         self.setting = setting
         self.problem = problem
         self.example = example
-        such_as = "for example " if example.startswith('"') else ""
-        hint = f" ({such_as}{example})" if example else ""
-        super().__init__(f"Setting {setting} {problem}{hint}.")
+        such_as = f', for example: "{setting}": {example}' if example else ""
+        super().__init__(f"Setting {setting} {problem}{such_as}.")
 
 
 class ProviderError(TapError):
     """A provider did not give what was asked.
-
-    All subclasses are made with the same arguments: a status table can choose one.
 
     Attributes:
         provider: `utilityapi` or `nectar`.
         endpoint: The path, with ids and without query: `/meters/123`.
         status: The HTTP status, if an answer came.
         source: Which meter or connection it was about: `meter 123`.
-        setting: The setting that holds the credential in use.
-        detail: What more there is to say, such as `ReadTimeout`.
+        problem: What happened, where there is more to say than the class does; it
+            follows the provider's name: `could not be reached (ReadTimeout)`.
     """
 
     happened: ClassVar[str] = "did not give what was asked"
     advice: ClassVar[str] = "run it again, and report it if it persists"
 
-    def __init__(  # noqa: PLR0913 - each is a field of the report
+    def __init__(
         self,
         provider: str,
         endpoint: str,
         *,
         status: int | None = None,
         source: str | None = None,
-        setting: str | None = None,
-        detail: str = "",
+        problem: str | None = None,
     ) -> None:
         """Say it in one sentence: who, what, where, and what to do."""
         self.provider = provider
         self.endpoint = _path(endpoint)
-        self.status = status
+        self.status = None if status is None else int(status)
         self.source = _clean(source) if source else None
-        self.setting = setting
-        self.detail = _clean(detail)
-        what = f"{self.happened}: {self.detail}" if self.detail else self.happened
-        advice = self.advice.format(setting=setting or "that holds the credential")
-        super().__init__(f"{provider} {what} ({self._where()}): {advice}.")
+        self.problem = _clean(problem) if problem else None
+        what = f"{provider} {self.problem or self.happened}"
+        super().__init__(f"{what} ({self._where()}): {self._what_to_do()}.")
 
     def _where(self) -> str:
         status = "" if self.status is None else f"HTTP {self.status} on "
         source = "" if self.source is None else f", {self.source}"
         return f"{status}{self.endpoint}{source}"
 
+    def _what_to_do(self) -> str:
+        return self.advice
+
 
 class Unauthorized(ProviderError):
     """401: the credential is missing, wrong or withdrawn; no retry helps."""
 
     happened = "refused the credential"
-    advice = "check the setting {setting}, or make a new credential at the provider"
+
+    def __init__(
+        self,
+        provider: str,
+        endpoint: str,
+        *,
+        setting: str,
+        status: int | None = 401,
+        source: str | None = None,
+    ) -> None:
+        """Name the setting to fix."""
+        self.setting = setting
+        super().__init__(provider, endpoint, status=status, source=source)
+
+    def _what_to_do(self) -> str:
+        return f"check the setting {self.setting}, or make a new one at the provider"
 
 
 class PaymentRequired(ProviderError):
