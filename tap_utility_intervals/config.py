@@ -175,8 +175,7 @@ class Settings:
         if start and end and end <= start:
             setting = "end_date"
             problem = "is not after start_date"
-            example = '"end_date": "2025-01-01" with "start_date": "2024-01-01"'
-            raise ConfigError(setting, problem, example)
+            raise ConfigError(setting, problem, '"2025-01-01"')
         days = filled.get("window_days")
         return cls(
             raw=filled,
@@ -207,7 +206,7 @@ def day_or_instant(setting: str, value: str | None) -> datetime | None:
         return parse_instant(whole, naive_is_utc=True).astimezone(timezone.utc)
     except ValueError:
         problem = "is not a date or an ISO 8601 instant"
-        raise ConfigError(setting, problem, f'"{setting}": "2024-01-01"') from None
+        raise ConfigError(setting, problem, '"2024-01-01"') from None
 
 
 def base_url(setting: str, value: str, *, allow_insecure_http: bool) -> str:
@@ -217,7 +216,7 @@ def base_url(setting: str, value: str, *, allow_insecure_http: bool) -> str:
         ConfigError: when it has no scheme or host, carries a user name or a query,
             or would send the credential in the clear to another machine.
     """
-    example = f'"{setting}": "https://example.com/api"'
+    example = '"https://example.com/api"'
     try:
         parts = urlsplit(value)
         host, _ = parts.hostname, parts.port
@@ -258,6 +257,6 @@ def refuse_unknown(config: Mapping[str, Any], known: Mapping[str, Any]) -> None:
     for name in config:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            problem = "is not a setting of this tap"
-            example = f"did you mean {near[0]}?" if near else "see --about for all"
-            raise ConfigError(name, problem, example)
+            hint = f"did you mean {near[0]}" if near else "--about lists them all"
+            problem = f"is not a setting of this tap; {hint}"
+            raise ConfigError(name, problem)

@@ -108,7 +108,7 @@ class Report:
         for provider, reason in self.stopped.items():
             self.logger.error("%s was given up: %s", provider, reason)
         for what, count in self.warnings.items():
-            self.logger.warning("%d × %s", count, what)
+            self.logger.warning("%d times: %s", count, what)
 
     def _name_sources(self, provider: str, outcome: Outcome) -> None:
         bad = [

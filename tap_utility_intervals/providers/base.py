@@ -8,10 +8,12 @@ bookmark is stored after its rows are out, and never otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
+
+from singer_sdk import Stream
 
 from tap_utility_intervals.config import JSONSchema, Settings
 from tap_utility_intervals.records import IntervalRecord, MeterRecord, UsageRecord
@@ -75,8 +77,8 @@ class Bookmarks(Protocol):
     def get(self, context: Context) -> Bookmark | None:
         """The bookmark of a source, or None for one never read; O(1)."""
 
-    def keep_only(self, provider: str, contexts: set[tuple[str, ...]]) -> None:
-        """Forget this provider's sources whose context values are not listed."""
+    def keep_only(self, provider: str, contexts: Iterable[Context]) -> None:
+        """Forget this provider's sources that are not among these."""
 
 
 class Session(Protocol):
@@ -123,3 +125,5 @@ class Provider:
     check: Callable[[Settings], None]
     """Raises `errors.ConfigError` for a setting that cannot be used."""
     connect: Callable[[Run], Session]
+    streams: Sequence[type[Stream]] = ()
+    """The provider-shaped streams; none is selected unless asked for."""

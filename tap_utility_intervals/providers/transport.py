@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 import backoff
@@ -38,9 +38,8 @@ LONGEST_WAIT = 3600.0
 MOST_POLITE_WAITS = 100
 """How often one request may be put off by 202 or 429 before it counts as failed."""
 SLOWEST_BACKOFF = 60.0
-
-NARROW = {HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}
-"""Both vendors answer these when a question was too wide to answer in time."""
+PASSING = (errors.Unavailable, errors.TooWide, errors.BadAnswer)
+"""What may be gone at the next try."""
 
 
 class _PutOff(Exception):  # noqa: N818 - not an error: the server asks for patience
@@ -66,11 +65,14 @@ class Endpoint:
 class Transport:
     """One credential's way to its provider; safe to share between threads."""
 
-    def __init__(self, endpoint: Endpoint, settings: Settings, limiter: Limiter) -> None:
+    def __init__(
+        self, endpoint: Endpoint, settings: Settings, limiter: Limiter
+    ) -> None:
         """Prepare; nothing is sent yet."""
         self.endpoint = endpoint
         self.limiter = limiter
         self.timeout = settings.request_timeout
+        self.max_retries = settings.max_retries
         self.max_bytes = settings.max_response_bytes
         self.server_time: datetime | None = None
         self._headers = {
@@ -81,7 +83,6 @@ class Transport:
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
         self._lock = threading.Lock()
-        self._persist = self._persistently(settings.max_retries + 1)
 
     def get(
         self,
@@ -119,8 +120,7 @@ class Transport:
         parts = urlsplit(url)
         if not self.is_ours(parts):
             raise self._error(errors.UnsafeLink, parts, None, source)
-        result: T = self._persist(parts, decode, source)
-        return result
+        return self._persist(parts, decode, source)
 
     def is_ours(self, url: SplitResult) -> bool:
         """Whether a URL has the configured scheme, host and port, and no user."""
@@ -135,24 +135,32 @@ class Transport:
             for session in self._sessions:
                 session.close()
 
-    def _persistently(self, tries: int) -> Callable[..., Any]:
-        """Two kinds of patience: with a busy server, and with a broken one."""
-        polite = backoff.on_exception(
-            backoff.constant, _PutOff, max_tries=MOST_POLITE_WAITS, interval=0,
-            jitter=None, logger=None,
-        )(self._once)  # the limiter does the waiting, for all workers at once
-
-        def patient(*args: Any) -> Any:  # noqa: ANN401
+    def _persist(
+        self, url: SplitResult, decode: Callable[[bytes], T], source: str | None
+    ) -> T:
+        """Ask again after a failure that may pass, later each time."""
+        waits = backoff.expo(base=2, factor=0.5, max_value=SLOWEST_BACKOFF)
+        next(waits)  # backoff's generators begin with an empty step
+        for _ in range(self.max_retries):
             try:
-                return polite(*args)
-            except _PutOff as put_off:
-                raise put_off.error from None
+                return self._wait_politely(url, decode, source)
+            except PASSING:  # noqa: PERF203 - the loop is the retry
+                self.limiter.sleep(backoff.full_jitter(next(waits)))
+        return self._wait_politely(url, decode, source)
 
-        return backoff.on_exception(
-            _growing_waits,
-            (errors.Unavailable, errors.TooWide, errors.BadAnswer),
-            max_tries=tries, jitter=backoff.full_jitter, logger=None,
-        )(patient)
+    def _wait_politely(
+        self, url: SplitResult, decode: Callable[[bytes], T], source: str | None
+    ) -> T:
+        """Ask again whenever the server puts us off; the limiter does the waiting.
+
+        It belongs to the credential, so that all workers wait.
+        """
+        for _ in range(MOST_POLITE_WAITS):
+            try:
+                return self._once(url, decode, source)
+            except _PutOff as put_off:  # noqa: PERF203 - the loop is the patience
+                error = put_off.error
+        raise error
 
     def _once(
         self, url: SplitResult, decode: Callable[[bytes], T], source: str | None
@@ -160,7 +168,9 @@ class Transport:
         with self.limiter:
             try:
                 response = self._session().get(
-                    url.geturl(), timeout=self.timeout, allow_redirects=False,
+                    url.geturl(),
+                    timeout=self.timeout,
+                    allow_redirects=False,
                     stream=True,
                 )
                 with response:
@@ -168,9 +178,9 @@ class Transport:
                     self._judge(response, url, source)
                     body = self._read(response, url, source)
             except requests.RequestException as failure:
-                status = None
+                problem = f"could not be reached ({type(failure).__name__})"
                 raise self._error(
-                    errors.Unavailable, url, status, source, type(failure).__name__
+                    errors.Unavailable, url, None, source, problem
                 ) from None
         return self._decode(body, decode, url, source)
 
@@ -214,9 +224,7 @@ class Transport:
             return decode(body)
         except (msgspec.DecodeError, ValueError, RecursionError):
             # The decoder's own text could quote the body.
-            raise self._error(
-                errors.BadAnswer, url, HTTPStatus.OK, source
-            ) from None
+            raise self._error(errors.BadAnswer, url, HTTPStatus.OK, source) from None
 
     def _error(
         self,
@@ -224,16 +232,14 @@ class Transport:
         url: SplitResult,
         status: int | None,
         source: str | None,
-        detail: str = "",
+        problem: str | None = None,
     ) -> errors.ProviderError:
-        return kind(
-            provider=self.endpoint.provider,
-            endpoint=url.path if self.is_ours(url) else "a link to another origin",
-            status=int(status) if status is not None else None,
-            source=source,
-            setting=self.endpoint.credential,
-            detail=detail,
-        )
+        provider = self.endpoint.provider
+        path = url.path if self.is_ours(url) else "a link to another origin"
+        if kind is errors.Unauthorized:
+            setting = self.endpoint.credential
+            return errors.Unauthorized(provider, path, setting=setting, source=source)
+        return kind(provider, path, status=status, source=source, problem=problem)
 
     def _note_time(self, response: requests.Response) -> None:
         """Remember the server's clock as of its first answer."""
@@ -272,25 +278,21 @@ def origin(url: SplitResult) -> tuple[str, str | None, int | None]:
     return url.scheme, url.hostname, port or {"http": 80, "https": 443}.get(url.scheme)
 
 
-def _growing_waits() -> Generator[float, Any, None]:
-    """Half a second, doubling, never above a minute; jitter is added by `backoff`."""
-    yield from backoff.expo(base=2, factor=0.5, max_value=SLOWEST_BACKOFF)
+_KINDS: dict[int, type[errors.ProviderError]] = {
+    HTTPStatus.ACCEPTED: errors.Unavailable,
+    HTTPStatus.UNAUTHORIZED: errors.Unauthorized,
+    HTTPStatus.PAYMENT_REQUIRED: errors.PaymentRequired,
+    HTTPStatus.FORBIDDEN: errors.Gone,
+    HTTPStatus.NOT_FOUND: errors.Gone,
+    HTTPStatus.TOO_MANY_REQUESTS: errors.Unavailable,
+    # Both vendors answer these two when a question took them too long.
+    HTTPStatus.BAD_GATEWAY: errors.TooWide,
+    HTTPStatus.GATEWAY_TIMEOUT: errors.TooWide,
+}
 
 
 def _kind(status: int) -> type[errors.ProviderError]:
     """What a status means to the tap, whatever the endpoint."""
-    if status == HTTPStatus.UNAUTHORIZED:
-        return errors.Unauthorized
-    if status == HTTPStatus.PAYMENT_REQUIRED:
-        return errors.PaymentRequired
-    if status in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}:
-        return errors.Gone
-    if status in NARROW:
-        return errors.TooWide
-    if status in {HTTPStatus.ACCEPTED, HTTPStatus.TOO_MANY_REQUESTS}:
-        return errors.Unavailable
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return errors.Unavailable
-    return errors.BadRequest
-
-
+    server_error = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    other = errors.Unavailable if server_error else errors.BadRequest
+    return _KINDS.get(status, other)

@@ -1,0 +1,171 @@
+"""The Singer tap: settings and providers become streams."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from functools import cached_property
+from types import FrameType
+from typing import IO, Any, ClassVar, NoReturn
+
+from singer_sdk import Stream, Tap
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers._util import load_json
+from singer_sdk.helpers.capabilities import (
+    CapabilitiesEnum,
+    PluginCapabilities,
+    TapCapabilities,
+)
+from typing_extensions import override
+
+from tap_utility_intervals import config, errors
+from tap_utility_intervals.providers import PROVIDERS
+from tap_utility_intervals.providers.base import Provider, Run, Session
+from tap_utility_intervals.report import Report
+from tap_utility_intervals.state import StateOutlet
+from tap_utility_intervals.unified import Intervals, Meters, Usage
+from tap_utility_intervals.writer import SingerWriter, Terminated
+
+
+class TapUtilityIntervals(Tap):
+    """Interval, meter and usage data from UtilityAPI and Nectar."""
+
+    name = "tap-utility-intervals"
+    package_name = "tap-utility-intervals"
+    message_writer_class = SingerWriter
+
+    # BATCH is left out: the SDK's would write deselected columns into its files.
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        TapCapabilities.CATALOG,
+        TapCapabilities.STATE,
+        TapCapabilities.DISCOVER,
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+
+    config_jsonschema: ClassVar[dict[str, Any]] = {
+        "type": "object",
+        "properties": {
+            name: dict(schema)
+            for settings in (*(p.settings for p in PROVIDERS), config.SETTINGS)
+            for name, schema in settings.items()
+        },
+    }
+
+    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's arguments
+        """Prepare the tap; nothing is asked of a provider yet."""
+        self.started = datetime.now(timezone.utc)
+        super().__init__(**kwargs)
+        self.report = Report(self.logger)
+        interval = self.config.get("state_interval_seconds", 10)
+        self._state_writer = StateOutlet(self.message_writer, interval)
+
+    @override
+    def discover_streams(self) -> Sequence[Stream]:
+        providers = self.providers or PROVIDERS
+        own = [stream for provider in providers for stream in provider.streams]
+        return [stream(self) for stream in (Meters, Intervals, Usage, *own)]
+
+    @property
+    def providers(self) -> list[Provider]:
+        """The providers whose credential is set."""
+        return [p for p in PROVIDERS if self.config.get(p.credential)]
+
+    @cached_property
+    def sessions(self) -> Sequence[Session]:
+        """The providers that are on, connected once for all streams of this run."""
+        settings = config.Settings.parse(self.config)
+        run = Run(settings=settings, report=self.report, started=self.started)
+        return [provider.connect(run) for provider in self.providers]
+
+    @override
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        found = super()._validate_config(raise_errors=False) if raise_errors else []
+        try:
+            config.refuse_unknown(self.config, self.config_jsonschema["properties"])
+            if not found:
+                self._check_settings()
+        except errors.ConfigError as error:
+            found = [str(error)]
+        if found and raise_errors:
+            schema = self.config_jsonschema
+            raise ConfigValidationError(found[0], errors=found, schema=schema)
+        return found
+
+    def _check_settings(self) -> None:
+        settings = config.Settings.parse(self.config)
+        if not self.providers:
+            either = " or ".join(p.credential for p in PROVIDERS)
+            raise errors.ConfigError(either, "must be set: no provider has a credential")
+        for provider in self.providers:
+            provider.check(settings)
+
+    @override
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """Ask the writing thread to stop between two lines; see `finish`."""
+        writer = self.message_writer
+        if isinstance(writer, SingerWriter):
+            writer.terminate(signum)
+        raise Terminated(signum)
+
+    @override
+    @classmethod
+    def invoke(  # type: ignore[override]
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: Any = None,
+        state: IO[str] | None = None,
+        catalog: IO[str] | None = None,
+    ) -> None:
+        """Run the tap: as the SDK does, with an exit code that tells what happened."""
+        if about:
+            cls.print_about(about_format)
+            return
+        cls.print_version(print_fn=cls.logger.info)
+        tap = cls(
+            config=config.config if config else None,
+            state=None if state is None else load_json(state.read()),
+            catalog=None if catalog is None else load_json(catalog.read()),
+            parse_env_config=bool(config and config.parse_env),
+        )
+        tap.run_to_the_end()
+
+    def run_to_the_end(self) -> NoReturn:
+        """Sync everything, then exit: 0 if all is well, 1 if not, 128 + n on signal n.
+
+        Whatever ends the run, the last STATE goes out: bookmarks cover only what was
+        written, so they are true at any moment.
+        """
+        try:
+            self.sync_all()
+        except Terminated as terminated:
+            for signum in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(signum, signal.SIG_IGN)
+            self.logger.warning("Asked to stop; the state so far is written.")
+            self._state_writer.write_state(self.state)
+            self._leave(128 + terminated.signum)
+        except BrokenPipeError:
+            self.logger.error("The target went away; run again to resume.")  # noqa: TRY400
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - till the exit
+            self._leave(1)
+        except errors.TapError as error:
+            self.logger.error("%s", error)  # noqa: TRY400 - the sentence is enough
+            self._state_writer.write_state(self.state)
+            self._leave(1)
+        except BaseException:
+            self._state_writer.write_state(self.state)
+            raise
+        self.report.summarise()
+        self._leave(1 if self.report.failed else 0)
+
+    def _leave(self, code: int) -> NoReturn:
+        for session in self.__dict__.get("sessions", ()):
+            session.close()
+        sys.exit(code)
