@@ -1,0 +1,97 @@
+# Two commands: `make demo` and `make test`. Each makes the environments it needs.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+# The first of these that is at least 3.10. Another one: make PYTHON=/path/to/python3
+PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python3.10 python
+RECENT := import sys; sys.exit(sys.version_info < (3, 10))
+PYTHON ?= $(shell for python in $(PYTHONS); do \
+	if $$python -c '$(RECENT)' 2>/dev/null; then command -v $$python; break; fi; done)
+
+# Nothing of the caller's environment may leak into ours.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+DEV := .venv/bin
+MELTANO := .venvs/meltano/bin/meltano
+LOADER_PYTHON := .meltano/loaders/target-duckdb/venv/bin/python
+PORT ?= 8765
+PYTEST_ARGS ?=
+
+.PHONY: help
+help: ## Show what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: demo
+demo: .meltano/.installed ## Both providers into output/warehouse.duckdb, from a local sandbox, twice
+	@$(LOADER_PYTHON) scripts/demo.py
+
+.PHONY: test
+test: check .meltano/.installed ## Everything `check` does, and all tests with their coverage
+	$(DEV)/pytest --cov --cov-report=term-missing $(PYTEST_ARGS)
+
+.PHONY: check
+check: .venv/.installed ## Format, lint, types, imports
+	$(DEV)/ruff format --check .
+	$(DEV)/ruff check .
+	$(DEV)/mypy
+	$(DEV)/lint-imports --no-logo
+
+.PHONY: format
+format: .venv/.installed ## Let ruff format the code and mend what it can
+	$(DEV)/ruff format .
+	$(DEV)/ruff check --fix .
+
+.PHONY: sandbox
+sandbox: .venv/.installed ## Both APIs on http://127.0.0.1:8765, until Ctrl-C (PORT=… for another port)
+	$(DEV)/utility-intervals sandbox --port $(PORT)
+
+.PHONY: clean
+clean: ## Remove the environments and caches; Meltano's state and output/ stay
+	rm -rf .venv .venvs .meltano/.installed .meltano/extractors .meltano/loaders
+	rm -rf build dist .coverage .coverage.* .*_cache .hypothesis
+
+# --- environments ----------------------------------------------------------------------
+
+# $(call venv,FOLDER): a virtual environment with a recent pip, or a sentence that helps.
+define venv
+@if test -z "$(PYTHON)"; then \
+	echo "No Python 3.10 or newer was found. Install one, or name it: make PYTHON=/path/to/python3" >&2; \
+	exit 1; fi
+@if ! $(PYTHON) -c '$(RECENT)'; then \
+	echo "$(PYTHON) is not Python 3.10 or newer. Name another: make PYTHON=/path/to/python3" >&2; \
+	exit 1; fi
+@echo "Making $(1) with $$($(PYTHON) --version)"
+@rm -rf $(1)
+@if ! $(PYTHON) -m venv $(1) >$(1).log 2>&1; then \
+	cat $(1).log >&2; rm -rf $(1) $(1).log; \
+	echo "$(PYTHON) cannot make virtual environments. Install its venv module" \
+	"(Debian, Ubuntu: apt install python3-venv), or name another: make PYTHON=/path/to/python3" >&2; \
+	exit 1; fi
+@rm -f $(1).log
+@$(1)/bin/python -m pip install --quiet --upgrade pip
+endef
+
+# The development environment: the package as it lies here, and the `dev` group.
+.venv/.installed: pyproject.toml
+	$(call venv,.venv)
+	@echo "Installing the package and its development tools into .venv"
+	@.venv/bin/python -m pip install --quiet --editable . --group dev
+	@touch $@
+
+# Meltano has many dependencies, so it lives apart; the tap and the loaders do, too.
+.venvs/meltano/.installed:
+	@mkdir -p .venvs
+	$(call venv,.venvs/meltano)
+	@echo "Installing Meltano into .venvs/meltano"
+	@.venvs/meltano/bin/python -m pip install --quiet 'meltano>=4.4,<5'
+	@touch $@
+
+.meltano/.installed: .venvs/meltano/.installed meltano.yml pyproject.toml loaders/target-duckdb/pyproject.toml
+	@echo "Installing the tap and the loaders with Meltano"
+	@mkdir -p .meltano
+	@MELTANO_CLI_DISABLE_VERSION_CHECK=1 $(MELTANO) --log-level=warning install --clean >.meltano/install.log 2>&1 \
+	|| { cat .meltano/install.log >&2; exit 1; }
+	@touch $@

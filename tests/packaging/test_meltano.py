@@ -1,0 +1,105 @@
+"""`--about`, `meltano.yml` and `docs/meltano-plugin.yml` say the same of the tap."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.packaging.tree import ROOT
+
+NAME = "tap-utility-intervals"
+
+
+@pytest.fixture(scope="module")
+def about() -> dict[str, Any]:
+    tap = Path(sys.executable).with_name(NAME)
+    done = subprocess.run(
+        [tap, "--about", "--format=json"], capture_output=True, check=True
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / "meltano.yml").read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def extractor(project: dict[str, Any]) -> dict[str, Any]:
+    (found,) = project["plugins"]["extractors"]
+    return dict(found)
+
+
+def as_meltano(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """A setting of the tap in Meltano's words.
+
+    Meltano 4.4 fails on `kind: decimal` (its own JSON encoder refuses Decimal), so that
+    numbers are integers there; a fraction can be written in meltano.yml.
+    """
+    types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    (kind,) = [t for t in types if t != "null"]
+    if schema.get("format") == "date-time":
+        kind = "date_iso8601"
+    setting = {
+        "name": name,
+        "label": schema["title"],
+        "kind": "integer" if kind == "number" else kind,
+        "description": schema["description"],
+    }
+    if schema.get("writeOnly") or schema.get("secret"):
+        setting["sensitive"] = True
+    if "default" in schema:
+        setting["value"] = schema["default"]
+    return setting
+
+
+def test_the_settings_are_those_of_about(
+    about: dict[str, Any], extractor: dict[str, Any]
+) -> None:
+    own = {
+        name: schema
+        for name, schema in about["settings"]["properties"].items()
+        if name not in SDK_SETTINGS
+    }
+    assert extractor["settings"] == [as_meltano(*item) for item in own.items()]
+
+
+SDK_SETTINGS = {
+    "faker_config",
+    "flattening_enabled",
+    "flattening_key_separator",
+    "flattening_max_depth",
+    "flattening_max_key_length",
+    "stream_map_config",
+    "stream_maps",
+}
+"""The SDK's own; Meltano users write them under `config` without a definition."""
+
+
+def test_the_capabilities_are_those_of_about(
+    about: dict[str, Any], extractor: dict[str, Any]
+) -> None:
+    assert extractor["capabilities"] == sorted(about["capabilities"])
+
+
+def test_the_plugin_definition_for_other_projects_is_the_same_but_installs_by_name(
+    extractor: dict[str, Any],
+) -> None:
+    plugin = yaml.safe_load((ROOT / "docs" / "meltano-plugin.yml").read_text())
+    assert plugin == extractor | {"pip_url": NAME, "variant": "seed"}
+
+
+def test_no_loader_needs_the_hub(project: dict[str, Any]) -> None:
+    """A namespace makes a plugin custom: Meltano never looks it up."""
+    for kind in project["plugins"].values():
+        for plugin in kind:
+            assert plugin["namespace"]
+            assert plugin["pip_url"]

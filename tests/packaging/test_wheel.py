@@ -1,0 +1,105 @@
+"""What a user installs: the wheel, built by way of the sdist, used outside the checkout."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.packaging.tree import ROOT
+
+PACKAGE = "tap_utility_intervals"
+
+
+def build(target: str, source: Path, folder: Path) -> Path:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", folder]
+    subprocess.run(command, cwd=source, check=True, capture_output=True)
+    (built,) = folder.iterdir()
+    return built
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("build")
+    with tarfile.open(build("sdist", ROOT, folder / "sdist")) as sdist:
+        sdist.extractall(folder / "source", filter="data")
+    (source,) = (folder / "source").iterdir()
+    return build("wheel", source, folder / "wheel")
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel's files; the dependencies are this environment's."""
+    folder = tmp_path_factory.mktemp("site-packages")
+    with zipfile.ZipFile(wheel) as files:
+        files.extractall(folder)
+    return folder
+
+
+def run(installed: Path, folder: Path, program: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_sdist_gives_the_same_wheel_as_the_checkout(
+    wheel: Path, tmp_path: Path
+) -> None:
+    direct = build("wheel", ROOT, tmp_path)
+    with zipfile.ZipFile(wheel) as first, zipfile.ZipFile(direct) as second:
+        assert {f.filename: f.CRC for f in first.infolist()} == {
+            f.filename: f.CRC for f in second.infolist()
+        }
+
+
+def test_the_wheel_has_all_that_the_package_needs_and_no_more(installed: Path) -> None:
+    package = installed / PACKAGE
+    assert {p.name for p in (ROOT / "schemas").glob("*.json")} == {
+        p.name for p in (package / "schemas").glob("*.json")
+    }
+    assert (package / "py.typed").exists()
+    data = ROOT / PACKAGE / "sandbox" / "data"
+    assert {p.name for p in data.iterdir()} == {
+        p.name for p in (package / "sandbox" / "data").iterdir()
+    }
+    tops = {p.name for p in installed.iterdir() if p.suffix != ".dist-info"}
+    assert tops == {PACKAGE}
+
+
+def test_the_licence_travels_with_the_wheel(installed: Path) -> None:
+    (licence,) = installed.glob("*.dist-info/licenses/LICENSE")
+    assert licence.read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
+def test_the_wheel_discovers_every_stream_outside_the_checkout(
+    installed: Path, tmp_path: Path
+) -> None:
+    program = f"""
+import sys
+import {PACKAGE}.tap as tap
+assert tap.__file__.startswith({str(installed)!r}), tap.__file__
+sys.argv[0] = "tap-utility-intervals"
+tap.TapUtilityIntervals.cli()
+"""
+    catalog = json.loads(run(installed, tmp_path, program, "--discover"))
+    found = {stream["tap_stream_id"] for stream in catalog["streams"]}
+    assert found == {schema.stem for schema in (ROOT / "schemas").glob("*.json")}
+
+
+def test_the_version_is_said_once(installed: Path, tmp_path: Path) -> None:
+    program = "from importlib.metadata import version; print(version('tap-utility-intervals'))"
+    (about,) = installed.glob("*.dist-info")
+    assert run(installed, tmp_path, program).strip() in about.name
