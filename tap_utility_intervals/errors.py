@@ -110,7 +110,7 @@ class Unauthorized(ProviderError):
         super().__init__(provider, endpoint, status=status, source=source)
 
     def _what_to_do(self) -> str:
-        return f"check the setting {self.setting}, or make a new one at the provider"
+        return f"check the setting {self.setting}, or renew it at the provider"
 
 
 class PaymentRequired(ProviderError):

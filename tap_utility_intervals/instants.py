@@ -2,8 +2,8 @@
 
 Providers send instants with offsets that change twice a year, with or without a
 fraction, and sometimes without a zone. Bookmarks compare as text, so what leaves here
-has one form. A small regex reads them: `datetime.fromisoformat` is narrow on Python
-3.10 and takes far more than instants from 3.11 on.
+has one form. msgspec reads the usual texts and a regex the rest:
+`datetime.fromisoformat` is narrow on Python 3.10 and takes too much from 3.11 on.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
+
+import msgspec
 
 _INSTANT = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2}))?"
@@ -30,21 +32,43 @@ def parse_instant(text: object, *, naive_is_utc: bool = False) -> datetime:
             Nectar's webhooks send them); or a moment that has no UTC form in the years
             1 to 9999. The message never quotes the value.
     """
-    found = _INSTANT.fullmatch(text) if isinstance(text, str) else None
+    if not isinstance(text, str):
+        raise ValueError("not an instant such as 2026-05-27T11:45:00Z")  # noqa: TRY004
+    moment = _usual(text) or _unusual(text, naive_is_utc=naive_is_utc)
+    if moment.year in {1, 9999}:
+        as_utc(moment)
+    return moment
+
+
+def _usual(text: str) -> datetime | None:
+    """Read the common forms ten times faster, which tells on millions of readings.
+
+    Only texts too short for more than six fraction digits: msgspec rounds, we cut.
+    """
+    if (text[-1:] == "Z" and len(text) <= len("2026-05-27T11:45:00.000000Z")) or (
+        text[-6:-5] in {"+", "-"}
+        and len(text) <= len("2026-05-27T07:45:00.000000-04:00")
+    ):
+        try:
+            return msgspec.convert(text, datetime)
+        except msgspec.ValidationError:
+            return None
+    return None
+
+
+def _unusual(text: str, *, naive_is_utc: bool) -> datetime:
+    found = _INSTANT.fullmatch(text)
     if found is None:
         raise ValueError("not an instant such as 2026-05-27T11:45:00Z")
     year, month, day, hour, minute, second, fraction, offset = found.groups()
     if offset is None and not naive_is_utc:
         raise ValueError("an instant without a time zone")
     micros = int((fraction or "").ljust(6, "0")[:6])
-    moment = datetime(
+    return datetime(
         *(int(year), int(month), int(day)),
         *(int(hour), int(minute), int(second or 0), micros),
         tzinfo=_zone(offset),
     )
-    if moment.year in {1, 9999}:
-        as_utc(moment)
-    return moment
 
 
 def as_utc(moment: datetime) -> datetime:
@@ -53,6 +77,8 @@ def as_utc(moment: datetime) -> datetime:
     Raises:
         ValueError: The moment is naive, or leaves the years 1 to 9999 on the way.
     """
+    if moment.tzinfo is timezone.utc:
+        return moment
     if moment.utcoffset() is None:
         raise ValueError("an instant without a time zone")
     try:

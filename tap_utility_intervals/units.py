@@ -1,8 +1,7 @@
 """Unit names in one spelling, exact conversions inside a dimension, exact numbers.
 
 Energy converts to kWh, power to kW, volume to m3; nothing crosses a dimension: gas in
-CCF never becomes kWh (that needs a heat content). Everything is `Decimal`; a binary
-float never enters.
+CCF never becomes kWh (that needs a heat content). No binary float ever enters.
 
 Decisions that a reader of the data may ask about:
 
@@ -188,7 +187,8 @@ def _parse(text: str) -> Decimal:
     text = text.strip()
     if len(text) > _MAX_LENGTH or not _NUMBER.fullmatch(text):
         raise ValueError("not a plain decimal number")
-    return _within_reason(Decimal(text))
+    number = Decimal(text)
+    return _within_reason(number) if "e" in text.lower() else number
 
 
 def _parse_json(raw: msgspec.Raw) -> Decimal | None:
@@ -203,7 +203,7 @@ def _parse_json(raw: msgspec.Raw) -> Decimal | None:
 def _within_reason(number: Decimal) -> Decimal:
     _, digits, exponent = number.as_tuple()
     if (
-        not isinstance(exponent, int)  # NaN and the infinities
+        isinstance(exponent, str)  # NaN and the infinities
         or len(digits) > _MAX_LENGTH
         or abs(exponent) > _MAX_EXPONENT
         or abs(number.adjusted()) > _MAX_EXPONENT
