@@ -1,4 +1,4 @@
-"""What a user installs: the wheel, built by way of the sdist, used outside the checkout."""
+"""What a user installs: the wheel by way of the sdist, used outside the checkout."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ import pytest
 from tests.packaging.tree import ROOT
 
 PACKAGE = "tap_utility_intervals"
+PROJECT = "tap-utility-intervals"
 
 
 def build(target: str, source: Path, folder: Path) -> Path:
-    command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", folder]
+    command = [sys.executable, "-m", "hatchling", "build", "-t", target]
+    command += ["-d", str(folder)]
     subprocess.run(command, cwd=source, check=True, capture_output=True)
     (built,) = folder.iterdir()
     return built
@@ -28,7 +30,7 @@ def build(target: str, source: Path, folder: Path) -> Path:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("build")
     with tarfile.open(build("sdist", ROOT, folder / "sdist")) as sdist:
-        sdist.extractall(folder / "source", filter="data")
+        sdist.extractall(folder / "source", filter="data")  # as pip does
     (source,) = (folder / "source").iterdir()
     return build("wheel", source, folder / "wheel")
 
@@ -100,6 +102,6 @@ tap.TapUtilityIntervals.cli()
 
 
 def test_the_version_is_said_once(installed: Path, tmp_path: Path) -> None:
-    program = "from importlib.metadata import version; print(version('tap-utility-intervals'))"
+    program = f"import importlib.metadata as m; print(m.version({PROJECT!r}))"
     (about,) = installed.glob("*.dist-info")
     assert run(installed, tmp_path, program).strip() in about.name

@@ -1,0 +1,112 @@
+"""What the demo prints."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from scripts.demo.bills import Bill
+from scripts.demo.world import PROVIDERS
+
+NEWEST = 3
+"""Bills of each meter that the table shows; all of them are compared."""
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Lay out columns: numbers to the right, text to the left."""
+    rows = [list(row) for row in rows]
+    cells = [list(head), *([cell(value) for value in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    right = [
+        all(isinstance(row[n], (int, float)) for row in rows) for n in range(len(head))
+    ]
+    lines = (
+        "  ".join(
+            text.rjust(width) if number else text.ljust(width)
+            for text, width, number in zip(line, widths, right, strict=True)
+        )
+        for line in cells
+    )
+    return "\n".join(f"  {line}".rstrip() for line in lines)
+
+
+def cell(value: object) -> str:
+    """One value as people read it."""
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "" if value is None else str(value)
+
+
+def rows_per_stream(counts: dict[str, Counter[str]]) -> str:
+    """Rows by stream and provider."""
+    head = ("stream", *PROVIDERS, "rows")
+    return table(
+        head,
+        (
+            (stream, *(found[provider] for provider in PROVIDERS), found.total())
+            for stream, found in counts.items()
+        ),
+    )
+
+
+def meters(rows: Iterable[tuple[object, ...]]) -> str:
+    """Meters with how far their intervals reach."""
+    head = ("provider", "meter", "commodity", "intervals", "first", "up to")
+    return table(
+        head,
+        (
+            (*row[:4], *(value and f"{value:%Y-%m-%d %H:%M}Z" for value in row[4:]))
+            for row in rows
+        ),
+    )
+
+
+def bills(compared: Iterable[Bill]) -> str:
+    """The newest bills of each meter beside their intervals."""
+    head = (
+        "provider",
+        "meter",
+        "from",
+        "to",
+        "unit",
+        "bill",
+        "intervals",
+        "difference",
+    )
+    shown = []
+    for _, group in groupby(compared, key=lambda bill: (bill.provider, bill.meter)):
+        shown += list(group)[-NEWEST:]
+    return table(
+        head,
+        (
+            (
+                *(bill.provider, bill.meter, f"{bill.start:%Y-%m-%d}"),
+                *(f"{bill.end:%Y-%m-%d}", bill.unit),
+                *(bill.billed, bill.summed, bill.difference),
+            )
+            for bill in shown
+        ),
+    )
+
+
+def second_run(
+    requests: tuple[Counter[str], Counter[str]],
+    sent: tuple[Counter[str], Counter[str]],
+    new: Counter[str],
+) -> str:
+    """What the second run asked for and what came, beside the first."""
+    asked = table(
+        ("requests to", "first run", "second run"),
+        ((provider, *(run[provider] for run in requests)) for provider in PROVIDERS),
+    )
+    rows = table(
+        ("rows of", "first run", "second run", "of these new"),
+        (
+            (stream, *(run[stream] for run in sent), new[stream])
+            for stream in ("meters", "intervals", "usage")
+        ),
+    )
+    return f"{asked}\n\n{rows}"
