@@ -1,0 +1,209 @@
+"""What UtilityAPI has collected of a meter, and the jobs that collect more; facts §3.7."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from .bills import Known, known_bills
+from .readings import DAY, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .readings import Reading
+    from .world import UtilityMeter, World
+
+ALWAYS = 10**11
+MONTH = 365.25 * DAY / 12
+
+
+class Span(NamedTuple):
+    """A stretch of a meter's history that is offered.
+
+    Readings from `low` to `high`, as they were known at `until` at the latest; nothing in
+    it can have been collected before `since`.
+    """
+
+    low: int
+    high: int
+    since: int
+    until: int
+
+
+@dataclass
+class Job:
+    """A historical collection: it takes some reads of its meter, or some time."""
+
+    span: Span
+    started: int
+    reads: int = 0
+    finished: int | None = None
+
+
+@dataclass
+class State:
+    """What became of one meter since the world began."""
+
+    spans: list[Span]
+    monitoring: str
+    refresh_day: int | None = None
+    jobs: list[Job] = field(default_factory=list)
+
+    @property
+    def job(self) -> Job | None:
+        """The newest job."""
+        return self.jobs[-1] if self.jobs else None
+
+
+class Event(NamedTuple):
+    """Something that UtilityAPI tells webhooks of."""
+
+    seconds: int
+    type: str
+    meter_uid: str
+
+
+class Collections:
+    """The only part of the world that requests may change."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.began = world.seconds
+        self.events: list[Event] = []
+        self._states: dict[str, State] = {}
+        self._views: dict[tuple[str, bool], tuple[int, Snapshot]] = {}
+
+    def state(self, meter: UtilityMeter) -> State:
+        """What was collected of a meter and what is being collected."""
+        state = self._states.get(meter.uid)
+        if state is None:
+            until = self.began if meter.monitoring == "off" else ALWAYS
+            spans = [Span(-ALWAYS, ALWAYS, 0, until)] if meter.collected else []
+            state = self._states[meter.uid] = State(spans, meter.monitoring)
+        self._settle(meter, state)
+        return state
+
+    def status(self, meter: UtilityMeter) -> tuple[str, int]:
+        """`pending`, `updated` or `errored`, and since when."""
+        job = self.state(meter).job
+        if job is not None and job.finished is None:
+            return "pending", job.started
+        if job is not None and job.finished is not None:
+            return "updated", job.finished
+        if meter.errored:
+            return "errored", meter.created
+        changed = self.readings(meter, mixed=False).updated
+        bills = [known.updated for known in self.bills(meter)]
+        return "updated", max([changed or 0, *bills, meter.created])
+
+    def readings(self, meter: UtilityMeter, *, mixed: bool) -> Snapshot:
+        """The readings on offer now; `mixed` adds those of other lengths."""
+        mixed = mixed and meter.mixed is not None
+        if not mixed and meter.uid not in self._states and self._is_plain(meter):
+            return meter.series.at(self.world.seconds)
+        key, version = (meter.uid, mixed), self.world.version
+        cached = self._views.get(key)
+        if cached is None or cached[0] != version:
+            cached = self._views[key] = (version, self._readings(meter, mixed=mixed))
+        return cached[1]
+
+    def bills(self, meter: UtilityMeter) -> list[Known]:
+        """The bills on offer now."""
+        found: dict[str, Known] = {}
+        for span in self._spans(meter):
+            now = min(self.world.seconds, span.until)
+            for known in known_bills(meter.bills, now):
+                inside = span.low <= known.bill.start and known.bill.end <= span.high
+                if inside and not known.withdrawn:
+                    found[known.bill.number] = known.since(span.since)
+        return list(found.values())
+
+    def read(self, meters: Iterable[UtilityMeter]) -> None:
+        """Tell that these meters were read: their running jobs get on by one step."""
+        for meter in meters:
+            state = self._states.get(meter.uid)
+            if state and state.job and state.job.finished is None:
+                state.job.reads += 1
+                self.world.changed()
+
+    def start(self, meter: UtilityMeter, months: int) -> None:
+        """Begin to collect the last `months` of a meter."""
+        now = self.world.seconds
+        state = self.state(meter)
+        state.jobs.append(Job(Span(now - int(months * MONTH), now, now, now), now))
+        self.events.append(Event(now, "meter_historical_collection_started", meter.uid))
+        self.world.changed()
+
+    def monitor(self, meter: UtilityMeter, frequency: str, day: int | None) -> None:
+        """Switch ongoing monitoring: it offers what comes, not what was."""
+        now = self.world.seconds
+        state = self.state(meter)
+        if state.monitoring == "off" and frequency != "off":
+            state.spans.append(Span(now, ALWAYS, now, ALWAYS))
+        elif frequency == "off":
+            state.spans = [
+                span._replace(until=min(span.until, now)) for span in state.spans
+            ]
+        state.monitoring, state.refresh_day = frequency, day
+        self.world.changed()
+
+    def _is_plain(self, meter: UtilityMeter) -> bool:
+        expires = self.world.authorizations_by_uid[meter.authorization_uid].expires
+        return meter.collected and meter.monitoring != "off" and expires is None
+
+    def _settle(self, meter: UtilityMeter, state: State) -> None:
+        options, job = self.world.utilityapi_options, state.job
+        if job is None or job.finished is not None:
+            return
+        timely = job.started + options.collection_seconds
+        if job.reads < options.collection_reads and timely > self.world.seconds:
+            return
+        job.finished = min(timely, self.world.seconds)
+        self.events.append(
+            Event(
+                job.finished,
+                "meter_historical_collection_finished_successful",
+                meter.uid,
+            )
+        )
+
+    def _spans(self, meter: UtilityMeter) -> list[Span]:
+        state, options = self.state(meter), self.world.utilityapi_options
+        spans = list(state.spans)
+        for job in state.jobs:
+            low, high, since, until = job.span
+            if job.finished is None:
+                done = job.reads / max(1, options.collection_reads)
+                low = high - int((high - low) * done)
+            spans.append(Span(low, high, since, until))
+        expires = self.world.authorizations_by_uid[meter.authorization_uid].expires
+        if expires is not None:
+            spans = [span._replace(until=min(span.until, expires)) for span in spans]
+        return spans
+
+    def _readings(self, meter: UtilityMeter, *, mixed: bool) -> Snapshot:
+        sources = [meter.series]
+        if mixed and meter.mixed is not None:
+            sources.append(meter.mixed)
+        found: dict[tuple[int, int], tuple[Reading, int]] = {}
+        for span in self._spans(meter):
+            for series in sources:
+                known = series.at(min(self.world.seconds, span.until))
+                part = known.between(span.low, span.high)
+                for reading, created in zip(part.readings, part.created):
+                    kept = reading._replace(
+                        available=max(reading.available, span.since)
+                    )
+                    older = found.get((reading.start, reading.end))
+                    if older is None:
+                        found[(reading.start, reading.end)] = (
+                            kept,
+                            max(created, span.since),
+                        )
+                    elif older[0].values != kept.values:
+                        found[(reading.start, reading.end)] = (kept, older[1])
+        pairs = [found[key] for key in sorted(found)]
+        return Snapshot(
+            tuple(reading for reading, _ in pairs), tuple(at for _, at in pairs)
+        )

@@ -1,0 +1,124 @@
+"""The `/_sandbox/` endpoints: clock, request log, faults, truth and summary."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from .faults import Fault
+from .wire import Answer, Request, answer
+
+if TYPE_CHECKING:
+    from .server import Sandbox
+    from .world import Provider, World
+
+PREFIX = "/_sandbox/"
+PROVIDERS: tuple[Provider, ...] = ("utilityapi", "nectar")
+
+
+def control(sandbox: Sandbox, request: Request) -> Answer:
+    """Answer a control request; they need no credential and are not logged."""
+    handlers = {
+        "clock": _clock,
+        "requests": _requests,
+        "faults": _faults,
+        "truth": _truth,
+        "summary": lambda sandbox, _request: answer(summary(sandbox.world)),
+    }
+    name = request.path[len(PREFIX) :].strip("/")
+    if name not in handlers:
+        return answer({"error": f"one of {sorted(handlers)}"}, 404)
+    try:
+        return handlers[name](sandbox, request)
+    except (ValueError, TypeError, KeyError) as error:
+        return answer({"error": str(error)}, 400)
+
+
+def summary(world: World) -> dict[str, object]:
+    """How much both providers offer now, by meter and in all."""
+    shown: dict[str, object] = {"now": world.now.isoformat()}
+    for provider in PROVIDERS:
+        meters = list(world.truth_meters(provider))
+        shown[provider] = {
+            "meters": len(meters),
+            "readings": sum(meter.readings for meter in meters),
+            "datapoints": sum(meter.datapoints for meter in meters),
+            "bills": sum(meter.bills for meter in meters),
+            "by_meter": [_json(meter) for meter in meters],
+        }
+    return shown
+
+
+def _clock(sandbox: Sandbox, request: Request) -> Answer:
+    world = sandbox.world
+    if request.method == "POST":
+        wish = json.loads(request.body)
+        if not isinstance(wish, dict) or not wish:
+            text = "send now, advance_days or advance_seconds"
+            raise ValueError(text)
+        now = world.now
+        if "now" in wish:
+            now = datetime.fromisoformat(str(wish["now"]).replace("Z", "+00:00"))
+            now = now if now.tzinfo else now.replace(tzinfo=timezone.utc)
+        now += timedelta(
+            days=float(wish.get("advance_days", 0)),
+            seconds=float(wish.get("advance_seconds", 0)),
+        )
+        world.move(now)
+    return answer({"now": world.now.isoformat()})
+
+
+def _requests(sandbox: Sandbox, request: Request) -> Answer:
+    if request.method == "DELETE":
+        sandbox.forget_requests()
+    shown = [asdict(entry) for entry in list(sandbox.requests)]
+    return answer({"requests": shown, "max_in_flight": dict(sandbox.max_in_flight)})
+
+
+def _faults(sandbox: Sandbox, request: Request) -> Answer:
+    if request.method == "DELETE":
+        sandbox.faults.clear()
+    if request.method == "POST":
+        wish = json.loads(request.body)
+        known = {field.name for field in fields(Fault)}
+        for settings in wish if isinstance(wish, list) else [wish]:
+            if unknown := set(settings) - known:
+                text = f"unknown: {sorted(unknown)}; known: {sorted(known)}"
+                raise ValueError(text)
+            sandbox.faults.add(**settings)
+    return answer({"faults": sandbox.faults.shown()})
+
+
+def _truth(sandbox: Sandbox, request: Request) -> Answer:
+    """JSON lines; `what` is readings (default), meters or bills; `provider` narrows."""
+    world, what = sandbox.world, request.get("what") or "readings"
+    sources = {
+        "readings": world.truth,
+        "meters": world.truth_meters,
+        "bills": world.truth_bills,
+    }
+    wanted = request.get("provider")
+    if what not in sources or wanted not in (None, *PROVIDERS):
+        text = "what: readings, meters or bills; provider: utilityapi or nectar"
+        raise ValueError(text)
+    lines = [
+        json.dumps(_json(item)) + "\n"
+        for provider in PROVIDERS
+        if wanted in (None, provider)
+        for item in sources[what](provider)
+    ]
+    return Answer(200, ["".join(lines).encode()], content_type="application/x-ndjson")
+
+
+def _json(item: object) -> dict[str, object]:
+    shown: dict[str, object] = {}
+    for field in fields(item):  # type: ignore[arg-type]
+        value = getattr(item, field.name)
+        if isinstance(value, datetime):
+            value = value.isoformat()
+        elif field.name == "coverage":
+            value = [[start.isoformat(), end.isoformat()] for start, end in value]
+        shown[field.name] = value
+    return shown

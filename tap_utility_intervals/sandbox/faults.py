@@ -1,0 +1,147 @@
+"""Faults on demand: rules that make an answer go wrong, in the order they were added."""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from .wire import Request
+
+Kind = Literal[
+    "status",
+    "reset",
+    "reset_in_body",
+    "truncate",
+    "slow",
+    "garbage",
+    "flood",
+    "advance",
+]
+DAY = 86_400
+
+
+@dataclass
+class Fault:
+    """One rule: which requests it strikes, and how.
+
+    It strikes a request whose provider, method, path and query (regular expressions,
+    searched) match, after letting `skip` matches pass, `times` times (None: for ever).
+    `min_days` and `min_meters` strike only what asks for much: an open span is endless.
+
+    Kinds: `status` answers `status` with `headers` and `body` (200 with a wrong shape is
+    one too); `reset` cuts the connection at once, `reset_in_body` in the middle of the
+    body; `truncate` sends half a body as if it were whole; `slow` waits `seconds` and then
+    answers; `garbage` claims gzip and sends rubbish; `flood` sends `size` bytes of JSON;
+    `advance` moves the clock by `seconds` before an answer that is otherwise healthy.
+    """
+
+    kind: Kind = "status"
+    status: int = 503
+    provider: str | None = None
+    method: str | None = None
+    path: str = ""
+    query: str = ""
+    skip: int = 0
+    times: int | None = 1
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+    seconds: float = 0
+    size: int = 200_000_000
+    min_days: float | None = None
+    min_meters: int | None = None
+    probability: float = 1
+    seen: int = 0
+    struck: int = 0
+
+    def matches(self, provider: str, request: Request, now: int) -> bool:
+        """Whether the request is of the kind that this rule is for."""
+        query = "&".join(f"{n}={v}" for n, vs in request.query.items() for v in vs)
+        return (
+            self.provider in (None, provider)
+            and self.method in (None, request.method)
+            and re.search(self.path, request.path) is not None
+            and re.search(self.query, query) is not None
+            and (self.min_days is None or days_asked(request, now) > self.min_days)
+            and (self.min_meters is None or meters_asked(request) > self.min_meters)
+        )
+
+
+class Faults:
+    """The rules of a sandbox; the first one that strikes decides."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._rules: list[Fault] = []
+        self._dice = random.Random(f"{seed}/faults")  # noqa: S311 - not for secrets
+        self._lock = threading.Lock()
+
+    def add(self, fault: Fault | None = None, /, **settings: object) -> Fault:
+        """Add a rule, given whole or as its settings; returns it, so its count is seen."""
+        rule = fault or Fault(**settings)  # type: ignore[arg-type]
+        re.compile(rule.path)
+        re.compile(rule.query)
+        with self._lock:
+            self._rules.append(rule)
+        return rule
+
+    def clear(self) -> None:
+        """Drop all rules."""
+        with self._lock:
+            self._rules.clear()
+
+    def __iter__(self) -> Iterator[Fault]:
+        """The rules."""
+        return iter(list(self._rules))
+
+    def strike(self, provider: str, request: Request, now: int) -> Fault | None:
+        """The rule that strikes this request, which is then counted."""
+        with self._lock:
+            for rule in self._rules:
+                if not rule.matches(provider, request, now):
+                    continue
+                rule.seen += 1
+                spent = rule.times is not None and rule.struck >= rule.times
+                if rule.seen <= rule.skip or spent:
+                    continue
+                if rule.probability < 1 and self._dice.random() >= rule.probability:
+                    continue
+                rule.struck += 1
+                return rule
+        return None
+
+    def shown(self) -> list[dict[str, object]]:
+        """The rules as JSON values, with their counts."""
+        return [asdict(rule) for rule in self]
+
+
+def days_asked(request: Request, now: int) -> float:
+    """How many days of data a request asks for; endless without a beginning."""
+    start = _moment(request.get("start") or request.get("startDate"))
+    end = _moment(request.get("end") or request.get("endDate"))
+    if start is None:
+        return float("inf")
+    return ((now if end is None else end) - start) / DAY
+
+
+def meters_asked(request: Request) -> int:
+    """How many meters a request names; endless by authorization."""
+    names = request.names("meters")
+    return 10**9 if names is None else len(names)
+
+
+def _moment(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(re.sub("[Zz]$", "+00:00", text))
+    except ValueError:
+        return None
+    return (
+        moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    ).timestamp()

@@ -1,0 +1,204 @@
+"""HTTP itself: one handler per connection, healthy answers and broken ones."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import sys
+import traceback
+from contextlib import suppress
+from datetime import timedelta
+from email.utils import format_datetime
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from . import control
+from .wire import Answer, Request, answer, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .faults import Fault
+    from .server import Sandbox
+
+NO_LINGER = struct.pack("ii", 1, 0)
+RUBBISH = b"\x1f\x8b\x08\x00this is not what it says it is" * 8
+REASONS = {status.value: status.phrase for status in HTTPStatus}
+
+
+class Server(ThreadingHTTPServer):
+    """A threading server that closes the connections that clients keep open."""
+
+    daemon_threads = False
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self._open: set[object] = set()
+        super().__init__(address, Handler)
+
+    def process_request(self, request: object, client_address: object) -> None:
+        """Remember the connection, and serve it in a thread."""
+        self._open.add(request)
+        super().process_request(request, client_address)  # type: ignore[arg-type]
+
+    def shutdown_request(self, request: object) -> None:
+        """Forget the connection."""
+        self._open.discard(request)
+        super().shutdown_request(request)  # type: ignore[arg-type]
+
+    def server_close(self) -> None:
+        """End every connection, wait for its thread, stop listening."""
+        for connection in list(self._open):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)  # type: ignore[attr-defined]
+        super().server_close()
+
+    def handle_error(self, *_args: object) -> None:
+        """Clients may go away; anything else is a defect of the sandbox."""
+        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
+            traceback.print_exc()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection and the requests that come over it."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: Server
+
+    def log_message(self, *_args: object) -> None:
+        """Nothing goes to stderr; the log is in `Sandbox.requests`."""
+
+    def do_GET(self) -> None:  # noqa: N802 - the name that http.server asks for
+        """Answer a request of any method."""
+        sandbox = self.server.sandbox
+        request = self._request()
+        if request.path.startswith(control.PREFIX):
+            with sandbox.world.lock:
+                reply = control.control(sandbox, request)
+            self._send(reply, plain(reply.chunks))
+            return
+        provider = sandbox.provider_of(request.path)
+        if provider is None:
+            text = {"error": "Try /api/v2, /v2.2, /v2.1, /v2 or /_sandbox/summary."}
+            reply = answer(text, 404)
+            self._send(reply, plain(reply.chunks))
+            return
+        sandbox.enter(provider)
+        status, size, fault = 0, 0, None
+        try:
+            fault = sandbox.faults.strike(provider, request, sandbox.world.seconds)
+            status, size = self._reply(provider, request, fault)
+        finally:
+            kind = fault.kind if fault else None
+            sandbox.leave(provider, request, status, size, kind)
+
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_GET  # noqa: N815
+
+    def _request(self) -> Request:
+        target = urlsplit(self.path)
+        length = int(self.headers.get("Content-Length") or 0)
+        host = self.headers.get("Host") or f"127.0.0.1:{self.server.sandbox.port}"
+        return Request(
+            self.command,
+            unquote(target.path),
+            parse_qs(target.query, keep_blank_values=True),
+            {name.lower(): value for name, value in self.headers.items()},
+            self.rfile.read(length) if length else b"",
+            f"http://{host}",
+        )
+
+    def _reply(
+        self, provider: str, request: Request, fault: Fault | None
+    ) -> tuple[int, int]:
+        """Answer in good health or as the rule says; returns status and bytes sent."""
+        sandbox = self.server.sandbox
+        sandbox.stopping.wait(sandbox.latency) if sandbox.latency else None
+        if fault is None:
+            return self._healthy(provider, request)
+        if fault.kind == "slow":
+            sandbox.stopping.wait(fault.seconds)
+            return self._healthy(provider, request)
+        if fault.kind == "advance":
+            sandbox.world.advance(seconds=fault.seconds)
+            return self._healthy(provider, request)
+        if fault.kind == "flood":
+            return self._flood(fault.size)
+        if fault.kind == "reset":
+            return self._abort()
+        if fault.kind == "garbage":
+            return self._send(Answer(200), RUBBISH, {"Content-Encoding": "gzip"})
+        if fault.kind == "status":
+            return self._faulty(fault)
+        whole = plain(sandbox.answer(provider, request).chunks)
+        if fault.kind == "truncate":
+            return self._send(Answer(200), whole[: len(whole) // 2])
+        self._write(self._head(Answer(200), len(whole)) + whole[: len(whole) // 2])
+        return self._abort()
+
+    def _healthy(self, provider: str, request: Request) -> tuple[int, int]:
+        body = self.server.sandbox.body(self.path, provider, request)
+        extra = {"Content-Encoding": "gzip"} if body.squeezed else {}
+        return self._send(body.answer, body.content, extra)
+
+    def _faulty(self, fault: Fault) -> tuple[int, int]:
+        """The status, headers and body of the rule; `now+5` becomes an HTTP date."""
+        headers = {
+            name: self._date(float(value[4:])) if value.startswith("now+") else value
+            for name, value in fault.headers.items()
+        }
+        html = fault.body.lstrip().startswith("<")
+        kind = "text/html" if html else "application/json"
+        reply = Answer(fault.status, content_type=kind)
+        return self._send(reply, fault.body.encode(), headers)
+
+    def _flood(self, size: int) -> tuple[int, int]:
+        """A body of valid JSON that is far too long."""
+        self._write(self._head(Answer(200), size) + b'["')
+        padding, left = b"x" * 65_536, size - 4
+        while left > 0:
+            self._write(padding[:left])
+            left -= len(padding)
+        self._write(b'"]')
+        return 200, size
+
+    def _abort(self) -> tuple[int, int]:
+        """Cut the connection with a reset."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+        os.close(self.connection.detach())
+        self.close_connection = True
+        return 0, 0
+
+    def _send(
+        self, reply: Answer, body: bytes, extra: Mapping[str, str] | None = None
+    ) -> tuple[int, int]:
+        """Write status, headers and body at once."""
+        head = self._head(reply, len(body), extra)
+        self._write(head if self.command == "HEAD" else head + body)
+        return reply.status, len(body)
+
+    def _head(
+        self, reply: Answer, size: int, extra: Mapping[str, str] | None = None
+    ) -> bytes:
+        headers = {
+            "Date": self._date(),
+            "Content-Type": reply.content_type,
+            "Content-Length": str(size),
+            **reply.headers,
+            **(extra or {}),
+        }
+        lines = [f"HTTP/1.1 {reply.status} {REASONS.get(reply.status, 'Unknown')}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        return "\r\n".join((*lines, "", "")).encode("latin-1")
+
+    def _date(self, later: float = 0) -> str:
+        """The world's time as an HTTP date."""
+        now = self.server.sandbox.world.now + timedelta(seconds=later)
+        return format_datetime(now, usegmt=True)
+
+    def _write(self, content: bytes) -> None:
+        self.wfile.write(content)

@@ -1,0 +1,124 @@
+"""Nectar v2, v2.1 and v2.2 over a world: which request gets which answer; facts §2."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import nectar_objects as objects
+from .nectar_bills import BillLists
+from .nectar_intervals import IntervalLists
+from .nectar_pages import paged
+from .nectar_params import authorized, forbidden, refuse, whole
+from .truth import nectar_meters
+from .wire import Answer, Request, answer
+
+if TYPE_CHECKING:
+    from .world import Company, Connection, World
+
+VERSIONS = ("v2.2", "v2.1", "v2")
+MOST_CONNECTIONS = 500
+
+
+class Nectar:
+    """Answers every documented call that a reader may make."""
+
+    def __init__(self, world: World, api_key: str) -> None:
+        self.world = world
+        self.api_key = api_key
+        self.bills = BillLists(world)
+        self.intervals = IntervalLists(world)
+
+    def handle(self, request: Request) -> Answer:
+        """The answer to a request below `/v2`, `/v2.1` or `/v2.2`."""
+        authorized(request, self.api_key)
+        if request.method != "GET":
+            raise refuse(405, f'Method "{request.method}" not allowed.')
+        version, *parts = request.path.strip("/").split("/")
+        if parts == ["ping"]:
+            return answer({"status": "ok", "version": version})
+        resource, *rest = parts
+        handlers = {
+            "company": self._company,
+            "site": self._site,
+            "connection": self._connection,
+            "meter": self._meter,
+            "interval": self._interval,
+            "document": self.bills.documents,
+            "usage": self.bills.usage,
+        }
+        if resource not in handlers:
+            raise refuse(404, "Not found.")
+        if resource in ("document", "usage"):
+            return handlers[resource](request, [version, *rest])
+        return handlers[resource](request, rest)
+
+    def _company(self, _request: Request, rest: list[str]) -> Answer:
+        """A bare array, or one company; facts §0.8."""
+        if not rest:
+            return answer([objects.company(item) for item in self.world.nectar])
+        return answer(objects.company(self._owned(rest)))
+
+    def _owned(self, rest: list[str]) -> Company:
+        for item in self.world.nectar:
+            if rest == [item.id]:
+                return item
+        raise forbidden()
+
+    def _site(self, _request: Request, rest: list[str]) -> Answer:
+        for company in self.world.nectar:
+            for site in company.sites:
+                if rest == [site.id]:
+                    return answer(objects.site(site))
+        raise forbidden()
+
+    def _connection(self, request: Request, rest: list[str]) -> Answer:
+        options = self.world.nectar_options
+        if len(rest) == 2 and rest[1] == "details":
+            for owner in self.world.nectar:
+                for item in self._connections(owner):
+                    if item.id == rest[0]:
+                        return answer(objects.connection(item, owner, options))
+            raise forbidden()
+        if len(rest) != 2 or rest[0] != "company":
+            raise refuse(404, "Not found.")
+        owner = self._owned(rest[1:])
+        sites = set(request.query.get("sites", ()))
+        email = request.get("connectionOwnerEmail")
+        shown = [
+            objects.connection(item, owner, options)
+            for item in self._connections(owner)
+            if (not sites or sites & set(item.site_ids))
+            and email in (None, objects.EMAIL)
+        ]
+        if options.connections_as_list:
+            return answer(shown)
+        size = whole(request, "limit", options.page_size, MOST_CONNECTIONS)
+        return paged(request, "connections", shown, size)
+
+    def _connections(self, owner: Company) -> list[Connection]:
+        now = self.world.seconds
+        return [item for item in owner.connections if item.life.holds(now)]
+
+    def _meter(self, request: Request, rest: list[str]) -> Answer:
+        if len(rest) == 2 and rest[0] == "company":
+            if not self.world.nectar_options.meter_list:
+                raise refuse(404, "Not found.")
+            mine = {item.id for item in self._connections(self._owned(rest[1:]))}
+            shown = [
+                objects.meter(meter, account)
+                for connection, account, meter in nectar_meters(self.world)
+                if connection.id in mine
+            ]
+            return paged(request, "meters", shown, self.world.nectar_options.page_size)
+        for _, account, meter in nectar_meters(self.world):
+            if rest == [meter.id]:
+                return answer(objects.meter(meter, account))
+        raise forbidden()
+
+    def _interval(self, request: Request, rest: list[str]) -> Answer:
+        if len(rest) != 2 or rest[0] != "connection":
+            raise refuse(404, "Not found.")
+        item = self.world.connections.get(rest[1])
+        if item is None or not item.life.holds(self.world.seconds):
+            raise forbidden()
+        return self.intervals.answer(request, item)

@@ -1,0 +1,454 @@
+"""Ready-made worlds: the default one, a tiny one, and cheap big ones for benchmarks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+from . import eemeter
+from .bills import Bill, bills_from
+from .readings import DAY, Series, delayed, epoch, restated, without
+from .synthetic import solar, synthetic
+from .world import (
+    Account,
+    Authorization,
+    Channel,
+    Company,
+    Connection,
+    Identifier,
+    NectarMeter,
+    NectarOptions,
+    Site,
+    UtilityMeter,
+    UtilityOptions,
+    World,
+    identifiers,
+    make_uuid,
+)
+
+NEW_YORK, CHICAGO, LONDON = "America/New_York", "America/Chicago", "Europe/London"
+SOLAR = (Channel("net"), Channel("max", "kw"), Channel("fwd"), Channel("rev"))
+
+
+def default_world(*, now: str = "2017-04-01T12:00:00Z", seed: int = 0) -> World:
+    """The real Illinois and London meters, and some made-up ones beside them.
+
+    The clock stands inside the Illinois series: there are ten months left to come. Its
+    bills and readings reconcile to 0.15 kWh or therm for every period up to that day.
+    """
+    power, power_bills = eemeter.illinois(
+        "il-electricity-cdd-hdd",
+        "2016-02-23T00:00:00-06:00",
+        lambda value: (value, value, value),
+    )
+    gas, gas_bills = eemeter.illinois(
+        "il-gas-hdd-only", "2016-02-24T00:00:00-06:00", lambda value: (value,)
+    )
+    water = _water(seed)
+    return World(
+        datetime.fromisoformat(now.replace("Z", "+00:00")),
+        _utility_meters(seed, (power, power_bills), (gas, gas_bills), water),
+        [_company((power, power_bills), (gas, gas_bills), water)],
+        [
+            Authorization("1001", "AMEREN"),
+            Authorization("1002", "CONED"),
+            Authorization("1003", "PG&E", expires=epoch("2017-02-01T00:00:00Z")),
+        ],
+        seed,
+    )
+
+
+def _utility_meters(
+    seed: int,
+    power: tuple[Series, tuple[Bill, ...]],
+    gas: tuple[Series, tuple[Bill, ...]],
+    water: Series,
+) -> list[UtilityMeter]:
+    sunny = _solar_home(seed)
+    edges = [epoch(f"2017-{month:02d}-01T00:00:00-05:00") for month in range(1, 13)]
+    return [
+        UtilityMeter(
+            "2001001",
+            power[0],
+            "1001",
+            CHICAGO,
+            (
+                Channel("net", "kwh", "E1001"),
+                Channel("max", "kw", "E1001"),
+                Channel("fwd", "kwh", "E1001"),
+            ),
+            bills=power[1],
+            utility="AMEREN",
+            meter_numbers=("E1001",),
+        ),
+        UtilityMeter(
+            "2001002",
+            gas[0],
+            "1001",
+            CHICAGO,
+            (Channel("net", "therms", "G1002"),),
+            kwh_channel=None,
+            bills=gas[1],
+            bill_unit="therms",
+            utility="AMEREN",
+            service_class="res-gas",
+            meter_numbers=("G1002",),
+        ),
+        UtilityMeter(
+            "2001003",
+            sunny,
+            "1002",
+            NEW_YORK,
+            SOLAR,
+            bills=bills_from(sunny, edges[2:]),
+            utility="CONED",
+            meter_numbers=("N1003",),
+            block_days=4,
+        ),
+        UtilityMeter(
+            "2001004",
+            water,
+            "1002",
+            NEW_YORK,
+            (Channel("net", "gallons"),),
+            kwh_channel=None,
+            bills=bills_from(water, edges),
+            bill_unit="gallons",
+            utility="CONED",
+            service_class="res-water",
+            qualities=(),
+        ),
+        UtilityMeter(
+            "2001005",
+            synthetic(seed, "never", "2016-04-01T00:00:00Z", "2017-07-01T00:00:00Z"),
+            "1002",
+            NEW_YORK,
+            utility="CONED",
+            collected=False,
+            monitoring="off",
+        ),
+        UtilityMeter(
+            "2001006",
+            synthetic(seed, "expired", "2017-01-01T08:00:00Z", "2017-03-01T08:00:00Z"),
+            "1003",
+            "America/Los_Angeles",
+            utility="PG&E",
+        ),
+    ]
+
+
+def _solar_home(seed: int) -> Series:
+    """Two clock changes, a winter without readings between, one day read wrong at first."""
+    whole = solar(
+        seed, "solar", "2016-10-30T04:00:00Z", "2018-02-08T05:00:00Z", zone=NEW_YORK
+    )
+    winter = (epoch("2016-11-13T05:00:00Z"), epoch("2017-03-05T05:00:00Z"))
+    kept = without(whole, [winter])
+    first, known = epoch("2017-03-20T04:00:00Z"), epoch("2017-04-02T06:00:00Z")
+    wrong = ("0.100", "0.400", "0.100", "0.000")
+    day = [r for r in kept.readings if first <= r.start < first + DAY]
+    guess = [r._replace(values=wrong) for r in day]
+    rest = [r for r in kept.readings if not first <= r.start < first + DAY]
+    return restated(Series([*rest, *guess]), [(r.start, known, r.values) for r in day])
+
+
+def _water(seed: int) -> Series:
+    """Hourly; half a day is filled in late, on the evening of the first day."""
+    whole = synthetic(seed, "water", "2016-12-01T05:00:00Z", "2018-02-08T05:00:00Z")
+    first = epoch("2017-03-29T04:00:00Z")
+    return delayed(whole, first, first + DAY // 2, epoch("2017-04-01T22:00:00Z"))
+
+
+def _company(
+    power: tuple[Series, tuple[Bill, ...]],
+    gas: tuple[Series, tuple[Bill, ...]],
+    water: Series,
+) -> Company:
+    office = Site(make_uuid("site", 1), "Springfield office")
+    shop = Site(make_uuid("site", 2), "London shop", "PLANTED-ADDRESS 2 High Street")
+    return Company(
+        make_uuid("company", 1),
+        "Prairie Ltd",
+        [office, shop],
+        [
+            _illinois_connection(office, power, gas),
+            _london_connection(shop),
+            _water_connection(office, water),
+            Connection(
+                make_uuid("connection", 4),
+                (),
+                "PASSWORD_INCORRECT",
+                ("Broken Utility", "https://broken.example.com"),
+                site_ids=[office.id],
+            ),
+        ],
+    )
+
+
+def _illinois_connection(
+    office: Site,
+    power: tuple[Series, tuple[Bill, ...]],
+    gas: tuple[Series, tuple[Bill, ...]],
+) -> Connection:
+    account = Identifier("4471-0098", "ACCOUNT", "Account number")
+    meters = [
+        NectarMeter(
+            make_uuid("meter", 1),
+            power[0],
+            (*identifiers("00E-1001"), account),
+            office.id,
+            zone=CHICAGO,
+            bills=power[1],
+        ),
+        NectarMeter(
+            make_uuid("meter", 2),
+            gas[0],
+            (*identifiers("00G-1002"), account),
+            office.id,
+            "GAS",
+            "thm (US)",
+            zone=CHICAGO,
+            bills=gas[1],
+            bill_unit="thm (US)",
+            details=(("gasType", "NATURAL_GAS"),),
+        ),
+    ]
+    return Connection(
+        make_uuid("connection", 1),
+        [Account(make_uuid("account", 1), "4471-0098", meters)],
+        datasource=("Ameren Illinois", "https://ameren.example.com"),
+        site_ids=[office.id],
+    )
+
+
+def _london_connection(shop: Site) -> Connection:
+    series = eemeter.london()
+    months = [(2012, m) for m in (11, 12)] + [(2013, m) for m in range(1, 12)]
+    edges = [epoch(datetime(y, m, 1, tzinfo=timezone.utc)) for y, m in months]
+    bills = tuple(
+        replace(bill, time_of_use=_halves(bill.volume or "0"), demand="6.5")
+        for bill in bills_from(series, edges)
+    )
+    meter = NectarMeter(
+        make_uuid("meter", 3),
+        series,
+        (Identifier("1900026354738", "POD", "MPAN"), *identifiers("K 12/3456")),
+        shop.id,
+        zone=LONDON,
+        bills=bills,
+    )
+    return Connection(
+        make_uuid("connection", 2),
+        [Account(make_uuid("account", 2), "A-77120", [meter])],
+        datasource=("London Energy", "https://london.example.com"),
+        country="GB",
+        site_ids=[shop.id],
+    )
+
+
+def _water_connection(office: Site, water: Series) -> Connection:
+    edges = [epoch(f"2017-{month:02d}-01T00:00:00-06:00") for month in range(1, 13)]
+    meter = NectarMeter(
+        make_uuid("meter", 4),
+        water,
+        identifiers("W-0042"),
+        office.id,
+        "WATER",
+        "cubic m",
+        zone=CHICAGO,
+        bills=bills_from(water, edges),
+        bill_unit="cubic m",
+        details=(("waterType", "POTABLE"),),
+    )
+    return Connection(
+        make_uuid("connection", 3),
+        [Account(make_uuid("account", 3), "W-900", [meter])],
+        datasource=("City Water", "https://water.example.com"),
+        site_ids=[office.id],
+    )
+
+
+def _halves(volume: str) -> tuple[tuple[str, str], ...]:
+    """A volume as peak and off-peak parts that add up exactly."""
+    from decimal import Decimal  # noqa: PLC0415
+
+    whole = Decimal(volume)
+    peak = (whole * 2 / 5).quantize(Decimal("0.1"))
+    return (("PEAK", str(peak)), ("OFF_PEAK", str(whole - peak)))
+
+
+def tiny_world(*, now: str = "2026-03-20T12:00:00Z", seed: int = 0) -> World:
+    """A few days over the clock changes of autumn 2025 and spring 2026, both providers."""
+    sunny = _around_changes(
+        solar(
+            seed, "sun", "2025-10-25T04:00:00Z", "2026-04-01T04:00:00Z", zone=NEW_YORK
+        )
+    )
+    flame = _around_changes(
+        synthetic(seed, "gas", "2025-10-25T05:00:00Z", "2026-04-01T05:00:00Z")
+    )
+    half = _around_changes(
+        synthetic(
+            seed, "half", "2025-10-25T00:00:00Z", "2026-04-01T00:00:00Z", minutes=30
+        )
+    )
+    edges = [epoch(f"2026-03-{day:02d}T05:00:00Z") for day in (7, 10, 17, 19)]
+    site = Site(make_uuid("tiny site"), "Tiny site")
+    accounts = [
+        Account(
+            make_uuid("tiny account", 1),
+            "T-1",
+            [
+                NectarMeter(
+                    make_uuid("tiny meter", 1),
+                    half,
+                    identifiers("T-001"),
+                    site.id,
+                    zone=LONDON,
+                    bills=bills_from(half, edges),
+                ),
+                NectarMeter(
+                    make_uuid("tiny meter", 2),
+                    flame,
+                    identifiers("T-002"),
+                    site.id,
+                    "GAS",
+                    "thm (US)",
+                    zone=CHICAGO,
+                    bills=bills_from(flame, edges),
+                    bill_unit="thm (US)",
+                ),
+            ],
+        )
+    ]
+    return World(
+        datetime.fromisoformat(now.replace("Z", "+00:00")),
+        [
+            UtilityMeter(
+                "101",
+                sunny,
+                zone=NEW_YORK,
+                channels=SOLAR,
+                bills=bills_from(sunny, edges),
+                block_days=4,
+            ),
+            UtilityMeter(
+                "102",
+                flame,
+                zone=CHICAGO,
+                channels=(Channel("net", "therms"),),
+                kwh_channel=None,
+                bills=bills_from(flame, edges),
+                bill_unit="therms",
+                service_class="res-gas",
+            ),
+        ],
+        [
+            Company(
+                make_uuid("tiny company"),
+                "Tiny",
+                [site],
+                [
+                    Connection(
+                        make_uuid("tiny connection"), accounts, site_ids=[site.id]
+                    )
+                ],
+            )
+        ],
+        seed=seed,
+        utilityapi_options=UtilityOptions(interval_limit=3),
+    )
+
+
+def _around_changes(series: Series) -> Series:
+    """Only the days around the clock changes, and those around the world's now."""
+    kept = [
+        ("2025-10-25T00:00:00Z", "2025-10-27T00:00:00Z"),
+        ("2025-11-01T04:00:00Z", "2025-11-03T05:00:00Z"),
+        ("2026-03-07T05:00:00Z", "2026-03-10T04:00:00Z"),
+        ("2026-03-17T04:00:00Z", "2026-03-31T04:00:00Z"),
+    ]
+    spans = [(epoch(start), epoch(end)) for start, end in kept]
+    return Series(
+        [
+            r
+            for r in series.readings
+            if any(low <= r.start < high for low, high in spans)
+        ]
+    )
+
+
+def bench_world(  # noqa: PLR0913 - the sizes of a benchmark
+    *,
+    meters: int = 20,
+    days: int = 90,
+    minutes: int = 15,
+    channels: int = 2,
+    connections: int = 0,
+    meters_per_connection: int = 1,
+    future_days: int = 10,
+    block_days: int = 20,
+    seed: int = 0,
+) -> World:
+    """Many meters that share one series, so that answers are made once and copied.
+
+    `meters` are UtilityAPI's, `connections` Nectar's. After `advance(days=1)` every meter
+    has a day more, of the `future_days` that are in store.
+    """
+    now = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
+    start = now.replace(hour=5) - timedelta(days=days)
+    shared = synthetic(
+        seed,
+        "bench",
+        start,
+        now + timedelta(days=future_days),
+        minutes=minutes,
+        channels=channels,
+    )
+    kinds = (Channel("net"), Channel("fwd"), Channel("rev"), Channel("max", "kw"))
+    created = epoch("2025-01-01T00:00:00Z")
+    utility = [
+        UtilityMeter(
+            str(3_000_000 + number),
+            shared,
+            str(1_000 + number // 500),
+            channels=kinds[:channels],
+            block_days=block_days,
+            created=created,
+        )
+        for number in range(meters)
+    ]
+    site = Site(make_uuid("bench site"))
+    nectar = [
+        Connection(
+            make_uuid("bench connection", number),
+            [
+                Account(
+                    make_uuid("bench account", number),
+                    f"B-{number}",
+                    [
+                        NectarMeter(
+                            make_uuid("bench meter", number, place),
+                            shared,
+                            identifiers(f"B{number:05d}-{place:03d}"),
+                            site.id,
+                        )
+                        for place in range(meters_per_connection)
+                    ],
+                )
+            ],
+            site_ids=[site.id],
+        )
+        for number in range(connections)
+    ]
+    company = Company(make_uuid("bench company"), "Bench", [site], nectar)
+    return World(
+        now,
+        utility,
+        [company] if connections else [],
+        seed=seed,
+        nectar_options=NectarOptions(),
+    )
+
+
+SCENARIOS = {"default": default_world, "tiny": tiny_world}

@@ -1,0 +1,171 @@
+"""`GET /intervals`: choosing, cutting, ordering and paging Interval objects; facts §3.4."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from .blocks import key_of
+from .utilityapi_objects import interval_head
+from .utilityapi_params import (
+    filters,
+    flag,
+    integer,
+    missing,
+    next_url,
+    order,
+    refuse,
+    span,
+)
+from .wire import Answer, Chunk, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .blocks import Block, Blocks
+    from .wire import Request
+    from .world import UtilityMeter, World
+
+KEPT_LISTS = 256
+
+
+@dataclass(frozen=True)
+class Found:
+    """The objects that a set of filters gives, and their keys in rising order."""
+
+    blocks: list[Block]
+    keys: list[tuple[int, str, int]]
+
+
+class IntervalList:
+    """The list of Interval objects that each set of filters gives."""
+
+    def __init__(self, world: World, blocks: Blocks) -> None:
+        self.world = world
+        self.blocks = blocks
+        self._found: OrderedDict[object, Found] = OrderedDict()
+
+    def forget(self) -> None:
+        """Drop what was found before the world changed."""
+        self._found.clear()
+
+    def answer(self, request: Request) -> Answer:
+        """One page of Interval objects."""
+        options = self.world.utilityapi_options
+        limit = min(
+            integer(request, "limit", options.interval_limit), options.max_limit
+        )
+        found = self._blocks(request)
+        first = self._first(request, found)
+        page = found.blocks[first : first + limit]
+        follow = None
+        if first + limit < len(found.blocks):
+            follow = next_url(request, page[-1].uid)
+        chunks: list[Chunk] = [b'{"intervals":[']
+        for number, block in enumerate(page):
+            head = encode(interval_head(block))[:-1]
+            chunks += [
+                f'{"," if number else ""}{head},"readings":['.encode(),
+                block.readings,
+                b"]}",
+            ]
+        incomplete = encode(options.incomplete)
+        chunks.append(
+            f'],"next":{encode(follow)},"is_incomplete":{incomplete}}}'.encode()
+        )
+        return Answer(200, _joined(chunks), cacheable=True)
+
+    def asked(self, request: Request) -> list[UtilityMeter]:
+        """The meters that `meters` and `authorizations` name; one of them must be sent."""
+        uids, owners = request.names("meters"), request.names("authorizations")
+        if uids is None and owners is None:
+            text = "Send meters or authorizations."
+            raise refuse(400, "required_param_missing", text)
+        if uids is None:
+            meters: Iterable[UtilityMeter] = self.world.utilityapi
+        else:
+            known = self.world.meters_by_uid
+            meters = [known[uid] for uid in dict.fromkeys(uids) if uid in known]
+        there = [m for m in meters if self.world.is_there(m)]
+        status = self.world.utilityapi_options.unknown_meter_status
+        if uids is not None and len(there) < len(set(uids)) and status != 200:
+            raise (
+                missing()
+                if status == 404
+                else refuse(status, "invalid_param", "Some meters do not exist.")
+            )
+        return [m for m in there if owners is None or m.authorization_uid in owners]
+
+    def _blocks(self, request: Request) -> Found:
+        key = filters(request)
+        if key not in self._found:
+            self._found[key] = self._find(request)
+            while len(self._found) > KEPT_LISTS:
+                self._found.popitem(last=False)
+        return self._found[key]
+
+    def _find(self, request: Request) -> Found:
+        mixed = flag(request, "allow_mixed") or False
+        newest_first = order(request) == "latest_first"
+        found: list[Block] = []
+        for meter in self.asked(request):
+            start, end = span(request, meter.zone)
+            blocks = self.blocks.of(meter, mixed=mixed)
+            found += (
+                self._filtered(blocks, start, end)
+                if start is not None or end is not None
+                else blocks
+            )
+        found.sort(key=lambda block: block.key)
+        keys = [block.key for block in found]
+        return Found(found[::-1] if newest_first else found, keys)
+
+    def _filtered(
+        self, blocks: list[Block], start: int | None, end: int | None
+    ) -> list[Block]:
+        """The three readings of `start` and `end` that the documents allow."""
+        low = -(10**12) if start is None else start
+        high = 10**12 if end is None else end
+        how = self.world.utilityapi_options.filter
+        if how == "contain":
+            return [b for b in blocks if b.part.oldest >= low and b.part.newest <= high]
+        touching = [b for b in blocks if b.part.oldest < high and b.part.newest > low]
+        if how == "overlap":
+            return touching
+        cut = [replace(b, places=b.part.between(start, end)) for b in touching]
+        return [block for block in cut if block.places]
+
+    def _first(self, request: Request, found: Found) -> int:
+        """Where the page begins; the object named by `after` may have moved on."""
+        after = request.get("after")
+        if after is None:
+            return 0
+        key = key_of(after)
+        options = self.world.utilityapi_options
+        if key is None:
+            raise refuse(400, "invalid_param", "after is not the uid of an Interval.")
+        if order(request) == "latest_first":
+            place = len(found.keys) - bisect_left(found.keys, key)
+        else:
+            place = bisect_right(found.keys, key)
+        lives = place > 0 and found.blocks[place - 1].uid == after
+        if not lives and options.cursors_die:
+            if options.dead_cursor_status == 404:
+                raise missing()
+            raise refuse(
+                options.dead_cursor_status, "invalid_param", "after does not exist."
+            )
+        return place
+
+
+def _joined(chunks: list[Chunk]) -> list[Chunk]:
+    """Small neighbours as one, so that each is compressed once."""
+    joined: list[Chunk] = []
+    for chunk in chunks:
+        if joined and isinstance(chunk, bytes) and isinstance(joined[-1], bytes):
+            joined[-1] += chunk
+        else:
+            joined.append(chunk)
+    return joined

@@ -1,0 +1,104 @@
+"""Reading UtilityAPI's request parameters, and refusing bad ones; facts §1.5."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
+from zoneinfo import ZoneInfo
+
+from .wire import Refusal, Request, answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DOCS = "https://utilityapi.com/docs/api"
+
+
+def refuse(status: int, error: str, description: str) -> Refusal:
+    """A refusal with UtilityAPI's Error body."""
+    body = {"error": error, "error_description": description, "url": DOCS}
+    return Refusal(answer(body, status))
+
+
+def missing() -> Refusal:
+    """There is no such object, or it may not be seen; these are not told apart."""
+    return refuse(404, "not_found", "It does not exist or you may not see it.")
+
+
+def authorized(request: Request, token: str) -> None:
+    """Accept the token as Bearer header or as `access_token`; facts §1.1."""
+    header = request.headers.get("authorization", "")
+    given = header[7:] if header.startswith("Bearer ") else request.get("access_token")
+    if not hmac.compare_digest((given or "").encode(), token.encode()):
+        raise refuse(401, "unauthorized", "Invalid or missing access_token.")
+
+
+def flag(request: Request, name: str) -> bool | None:
+    """A boolean parameter."""
+    text = request.get(name)
+    if text is None:
+        return None
+    if text.lower() not in ("true", "false"):
+        raise refuse(400, "invalid_param", f"{name} must be true or false.")
+    return text.lower() == "true"
+
+
+def integer(request: Request, name: str, default: int) -> int:
+    """A whole number above 0."""
+    text = request.get(name)
+    if text is None:
+        return default
+    if not text.isdigit() or int(text) < 1:
+        raise refuse(400, "invalid_param", f"{name} must be a positive integer.")
+    return int(text)
+
+
+def order(request: Request) -> str:
+    """The order of bills or Interval objects; newest first unless asked otherwise."""
+    text = request.get("order") or "latest_first"
+    if text not in ("latest_first", "earliest_first"):
+        raise refuse(
+            400, "invalid_param", "order must be latest_first, earliest_first."
+        )
+    return text
+
+
+def span(request: Request, zone: str) -> tuple[int | None, int | None]:
+    """`start` and `end`; a short date is midnight where the meter is; facts §3.3."""
+    return _moment(request, "start", zone), _moment(request, "end", zone)
+
+
+def next_url(request: Request, after: str) -> str:
+    """The URL of the next page, with the other filters as they were; facts §2."""
+    query = {name: list(values) for name, values in request.query.items()}
+    query.pop("access_token", None)
+    query["after"] = [after]
+    return f"{request.origin}{quote(request.path)}?{urlencode(query, doseq=True)}"
+
+
+def filters(request: Request) -> tuple[object, ...]:
+    """What makes one list different from another: all but the page."""
+    return tuple(
+        (name, tuple(values))
+        for name, values in sorted(request.query.items())
+        if name not in ("after", "limit", "access_token")
+    )
+
+
+def _moment(request: Request, name: str, zone: str) -> int | None:
+    text = request.get(name)
+    if text is None:
+        return None
+    short = re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) is not None
+    read: Callable[[str], datetime] = datetime.fromisoformat
+    try:
+        moment = read(re.sub("[Zz]$", "+00:00", text))
+    except ValueError as error:
+        description = f"{name} must be an ISO 8601 date or time."
+        raise refuse(400, "invalid_param", description) from error
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=ZoneInfo(zone) if short else timezone.utc)
+    return int(moment.timestamp())
