@@ -140,6 +140,13 @@ SETTINGS: dict[str, JSONSchema] = {
 }
 
 
+def defaults(settings: Mapping[str, JSONSchema]) -> dict[str, Any]:
+    """The default values of those settings that have one."""
+    return {
+        n: schema["default"] for n, schema in settings.items() if "default" in schema
+    }
+
+
 @dataclass(frozen=True)
 class Settings:
     """The shared settings, parsed; `raw` holds the providers' own."""
@@ -164,12 +171,8 @@ class Settings:
         Raises:
             ConfigError: when a value cannot be used; the text names the setting.
         """
-        filled = {
-            name: schema["default"]
-            for name, schema in SETTINGS.items()
-            if "default" in schema
-        }
-        filled |= {key: value for key, value in config.items() if value is not None}
+        given = {key: value for key, value in config.items() if value is not None}
+        filled = defaults(SETTINGS) | given
         start = day_or_instant("start_date", filled.get("start_date"))
         end = day_or_instant("end_date", filled.get("end_date"))
         if start and end and end <= start:
@@ -260,3 +263,14 @@ def refuse_unknown(config: Mapping[str, Any], known: Mapping[str, Any]) -> None:
             hint = f"did you mean {near[0]}" if near else "--about lists them all"
             problem = f"is not a setting of this tap; {hint}"
             raise ConfigError(name, problem)
+
+
+def credential(setting: str, value: str) -> None:
+    """Check that a credential can be sent at all; its text is never shown.
+
+    Raises:
+        ConfigError: when it holds characters that no header can carry.
+    """
+    if not value.isascii() or not value.isprintable() or " " in value:
+        problem = "holds a space, a line break or a letter that no credential has"
+        raise ConfigError(setting, problem)

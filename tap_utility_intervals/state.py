@@ -109,7 +109,8 @@ class StateOutlet(StateWriter):
 
     An offered STATE goes out at most every `interval` seconds, and only as long as all
     STATE together stays within `STATE_SHARE` of the records' bytes, or after
-    `LONGEST_INTERVAL`. An interval of 0 sends every one. Equal STATE is never sent twice.
+    `LONGEST_INTERVAL`. An interval of 0 sends every one.
+    Equal STATE is never sent twice.
     """
 
     def __init__(

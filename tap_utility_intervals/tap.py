@@ -69,7 +69,8 @@ class TapUtilityIntervals(Tap):
     def discover_streams(self) -> Sequence[Stream]:
         providers = self.providers or PROVIDERS
         own = [stream for provider in providers for stream in provider.streams]
-        return [stream(self) for stream in (Meters, Intervals, Usage, *own)]
+        unified: list[type[Stream]] = [Meters, Intervals, Usage]
+        return [stream(self) for stream in (*unified, *own)]
 
     @property
     def providers(self) -> list[Provider]:
@@ -101,7 +102,9 @@ class TapUtilityIntervals(Tap):
         settings = config.Settings.parse(self.config)
         if not self.providers:
             either = " or ".join(p.credential for p in PROVIDERS)
-            raise errors.ConfigError(either, "must be set: no provider has a credential")
+            raise errors.ConfigError(
+                either, "must be set: no provider has a credential"
+            )
         for provider in self.providers:
             provider.check(settings)
 

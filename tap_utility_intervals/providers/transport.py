@@ -144,7 +144,7 @@ class Transport:
         for _ in range(self.max_retries):
             try:
                 return self._wait_politely(url, decode, source)
-            except PASSING:  # noqa: PERF203 - the loop is the retry
+            except PASSING:
                 self.limiter.sleep(backoff.full_jitter(next(waits)))
         return self._wait_politely(url, decode, source)
 
@@ -158,7 +158,7 @@ class Transport:
         for _ in range(MOST_POLITE_WAITS):
             try:
                 return self._once(url, decode, source)
-            except _PutOff as put_off:  # noqa: PERF203 - the loop is the patience
+            except _PutOff as put_off:
                 error = put_off.error
         raise error
 

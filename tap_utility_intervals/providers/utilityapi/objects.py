@@ -1,0 +1,218 @@
+"""UtilityAPI's objects, typed (https://utilityapi.com/docs/api).
+
+Interval objects are decoded one at a time and strictly; one with an odd value is
+decoded again loosely, reading by reading, so that the value costs only itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Raw, Struct, field
+
+from tap_utility_intervals.instants import as_utc, parse_instant
+from tap_utility_intervals.values import loads
+
+NULL = Raw(b"null")
+
+Instant = Annotated[datetime, Meta(tz=True)]
+
+
+class Datapoint(Struct, gc=False):
+    """One register's value within a reading: `{"type": "net", "unit": "kwh", …}`."""
+
+    type: str | None = None
+    unit: str | None = None
+    value: Raw = NULL
+    meter_number: str | None = None
+
+
+class Reading(Struct, gc=False):
+    """One element of `readings`: what all registers showed over `[start, end)`."""
+
+    start: Instant
+    end: Instant
+    kwh: Raw = NULL
+    datapoints: list[Datapoint] | None = None
+
+
+class Base(Struct, gc=False):
+    """The `base` block of an Interval object."""
+
+    meter_numbers: list[str] | None = None
+    qualities: list[str] | None = None
+
+
+class Origin(Struct, gc=False):
+    """An element of `sources`: `{"type": "greenbutton_cmd", "raw_url": null}`."""
+
+    type: str | None = None
+
+
+class Interval(Struct, gc=False):
+    """An Interval object: a container of readings, newest first as they are sent."""
+
+    meter_uid: str
+    uid: str | None = None
+    authorization_uid: str | None = None
+    created: Instant | None = None
+    updated: Instant | None = None
+    base: Base | None = None
+    sources: list[Origin] | None = None
+    readings: list[Reading] = field(default_factory=list)
+
+
+class Page(Struct, gc=False):
+    """`{"<plural>": […], "next": "https://…?after=234"}`; `next` is null at the end.
+
+    The items are still encoded, so that a page costs little more than its bytes.
+    """
+
+    items: list[Raw | dict[str, Any]]
+    next: str | None = None
+    is_incomplete: bool = False
+
+
+class _Intervals(Struct, gc=False):
+    intervals: list[Raw]
+    next: str | None = None
+    is_incomplete: bool | None = None
+
+
+def intervals_page(body: bytes) -> Page:
+    """Decode a page of Interval objects, leaving the objects themselves encoded."""
+    try:
+        page = msgspec.json.decode(body, type=_Intervals)
+    except msgspec.DecodeError:
+        return page_of("intervals")(body)
+    return Page(list(page.intervals), page.next, bool(page.is_incomplete))
+
+
+def page_of(plural: str) -> Callable[[bytes], Page]:
+    """A decoder of `{"<plural>": […], "next": …}` into dictionaries.
+
+    The decoder raises `ValueError` when the body has another shape.
+    """
+
+    def decode(body: bytes) -> Page:
+        document = loads(body)
+        items = document.get(plural) if isinstance(document, dict) else None
+        if not isinstance(items, list):
+            raise ValueError("a list without its items")  # noqa: TRY004 - the body's fault
+        link = document.get("next")
+        if link is not None and not isinstance(link, str):
+            raise ValueError("a next link that is no text")
+        objects: list[Raw | dict[str, Any]] = [i for i in items if isinstance(i, dict)]
+        if len(objects) != len(items):
+            raise ValueError("an item that is no object")
+        return Page(objects, link or None, bool(document.get("is_incomplete")))
+
+    return decode
+
+
+_STRICT = msgspec.json.Decoder(Interval)
+_EXACT = msgspec.json.Encoder(decimal_format="number")
+
+
+def interval(item: Raw | dict[str, Any], warn: Callable[[str], None]) -> Interval:
+    """Decode one Interval object, loosely if it must be.
+
+    Raises:
+        ValueError: when it does not say which meter it belongs to.
+    """
+    if isinstance(item, Raw):
+        try:
+            return _STRICT.decode(item)
+        except msgspec.DecodeError:
+            item = loads(bytes(item))
+    if not isinstance(item, dict) or not _text(item.get("meter_uid")):
+        raise ValueError("an Interval object without a meter")
+    base = item.get("base")
+    return Interval(
+        meter_uid=str(_text(item.get("meter_uid"))),
+        uid=_text(item.get("uid")),
+        authorization_uid=_text(item.get("authorization_uid")),
+        created=_moment(item.get("created")),
+        updated=_moment(item.get("updated")),
+        base=Base(
+            meter_numbers=_texts(base.get("meter_numbers")),
+            qualities=_texts(base.get("qualities")),
+        )
+        if isinstance(base, dict)
+        else None,
+        sources=[Origin(_text(s.get("type"))) for s in _objects(item.get("sources"))],
+        readings=list(_readings(item.get("readings"), warn)),
+    )
+
+
+def _readings(found: object, warn: Callable[[str], None]) -> Iterator[Reading]:
+    for reading in _objects(found):
+        try:
+            start = as_utc_offset(reading.get("start"))
+            end = as_utc_offset(reading.get("end"))
+        except ValueError:
+            warn("a reading without a readable start or end was left out")
+            continue
+        points = reading.get("datapoints")
+        yield Reading(
+            start=start,
+            end=end,
+            kwh=_raw(reading.get("kwh")),
+            datapoints=None
+            if points is None
+            else [
+                Datapoint(
+                    _text(point.get("type")),
+                    _text(point.get("unit")),
+                    _raw(point.get("value")),
+                    _text(point.get("meter_number")),
+                )
+                for point in _objects(points)
+            ],
+        )
+
+
+def as_utc_offset(value: object) -> datetime:
+    """An instant with the offset it was sent with, that also exists in UTC.
+
+    Raises:
+        ValueError: when it is none.
+    """
+    moment = parse_instant(value)
+    as_utc(moment)
+    return moment
+
+
+def _raw(value: object) -> Raw:
+    """A value as JSON text again; numbers keep their digits."""
+    return Raw(_EXACT.encode(value))
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        return parse_instant(value, naive_is_utc=True)
+    except ValueError:
+        return None
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+        return str(value)
+    return None
+
+
+def _texts(value: object) -> list[str] | None:
+    if not isinstance(value, list):
+        return None
+    return [text for item in value if (text := _text(item))]
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    items = value if isinstance(value, list) else []
+    return [item for item in items if isinstance(item, dict)]

@@ -1,0 +1,202 @@
+"""UtilityAPI during one run: its meters, and the jobs that read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
+from functools import cached_property, partial
+
+from tap_utility_intervals import errors
+from tap_utility_intervals.instants import seconds_form
+from tap_utility_intervals.providers.base import Bookmarks, Event, Job, Run
+from tap_utility_intervals.providers.transport import Transport
+from tap_utility_intervals.providers.utilityapi import normalize, planning
+from tap_utility_intervals.providers.utilityapi.billing import BillReading
+from tap_utility_intervals.providers.utilityapi.client import ListingEnded, UtilityApi
+from tap_utility_intervals.providers.utilityapi.normalize import PROVIDER, Meter
+from tap_utility_intervals.providers.utilityapi.objects import Page, interval
+from tap_utility_intervals.providers.utilityapi.planning import Plan, Rules
+from tap_utility_intervals.providers.utilityapi.reading import MeterReading, context
+from tap_utility_intervals.providers.utilityapi.start_filter import StartFilter
+from tap_utility_intervals.records import MeterRecord
+from tap_utility_intervals.report import Outcome
+
+READINGS_PER_REQUEST = 50_000
+"""Several meters share a request only while so few readings are expected of it."""
+
+SIMILAR_STARTS = timedelta(days=8)
+"""How far apart the starts of meters that share a request may lie."""
+
+ASK_ALONE = (
+    errors.BadRequest,
+    errors.Gone,
+    errors.TooWide,
+    errors.TooLarge,
+    ListingEnded,
+)
+"""What may be the fault of one among several meters, or of their number."""
+
+
+class UtilityApiSession:
+    """What the unified streams read of UtilityAPI; see `providers.base.Session`."""
+
+    name = PROVIDER
+
+    def __init__(self, run: Run, transport: Transport) -> None:
+        """Prepare; nothing is asked yet."""
+        self.run = run
+        self.transport = transport
+        self.api = UtilityApi(transport)
+        self.workers = run.settings.max_concurrency
+        self.filter = StartFilter()
+        self.per_request: int = run.settings.raw["utilityapi_meters_per_request"]
+        self.listed_at = seconds_form(run.started)
+
+    def close(self) -> None:
+        """Let go of connections and of whoever waits for its turn."""
+        self.transport.close()
+
+    def meters(self) -> Iterator[Sequence[MeterRecord]]:
+        """All meters as the listing has them."""
+        yield [meter.record for meter in self.listed]
+
+    @cached_property
+    def listed(self) -> list[Meter]:
+        """The meter list, read once a run, in the order of the API."""
+        raw = self.run.settings.raw
+        found: dict[str, Meter] = {}
+        for page in self.api.meters(
+            raw.get("utilityapi_meters"), raw.get("utilityapi_authorizations")
+        ):
+            for item in page.items:
+                assert isinstance(item, dict)  # noqa: S101 - meters are decoded whole
+                try:
+                    meter = normalize.meter(item, self.listed_at)
+                except ValueError:
+                    self.warn("a listed meter without a uid was left out")
+                    continue
+                if meter.record.unreadable:
+                    self.warn("a value of a listed meter is unreadable and null")
+                found[meter.uid] = meter
+        return list(found.values())
+
+    @cached_property
+    def rules(self) -> Rules:
+        """The rules of this run, once the server has told its clock."""
+        server = self.transport.server_time
+        now = min(self.run.started, server) if server else self.run.started
+        return Rules.of(self.run.settings, now)
+
+    def warn(self, what: str) -> None:
+        """Count a warning."""
+        self.run.report.warn(f"{PROVIDER}: {what}")
+
+    def interval_jobs(self, bookmarks: Bookmarks) -> Iterator[Job]:
+        """One job for each meter that changed, or for a few of them together."""
+        plans = []
+        for meter in self._sources(bookmarks):
+            old = bookmarks.get(context(meter))
+            plan = planning.plan_intervals(meter, old, self.rules)
+            if plan is None:
+                self.run.report.add(PROVIDER, meter.uid, Outcome.UNCHANGED)
+            else:
+                plans.append(plan)
+        for group in self._groups(plans):
+            yield partial(self._read, group)
+
+    def usage_jobs(self, bookmarks: Bookmarks) -> Iterator[Job]:
+        """One job for the bills of a few meters whose bills changed."""
+        changed: list[Meter] = []
+        for meter in self._sources(bookmarks):
+            if planning.bills_changed(meter, bookmarks.get(context(meter)), self.rules):
+                changed.append(meter)
+            else:
+                self.run.report.add(PROVIDER, meter.uid, Outcome.UNCHANGED)
+        for begin in range(0, len(changed), self.per_request):
+            some = changed[begin : begin + self.per_request]
+            olds = {meter.uid: bookmarks.get(context(meter)) or {} for meter in some}
+            reading = BillReading(
+                self.api, some, olds, self.rules, self.warn, self.listed_at
+            )
+            yield reading.events
+
+    def _sources(self, bookmarks: Bookmarks) -> list[Meter]:
+        meters = self.listed
+        raw = self.run.settings.raw
+        if not (raw.get("utilityapi_meters") or raw.get("utilityapi_authorizations")):
+            # Under a filter the others still exist; their bookmarks stay.
+            bookmarks.keep_only(PROVIDER, map(context, meters))
+        return meters
+
+    def _groups(self, plans: Iterable[Plan]) -> Iterator[list[Plan]]:
+        """Neighbours that ask for about the same, and for little, share a request."""
+        group: list[Plan] = []
+        room = READINGS_PER_REQUEST
+        for plan in plans:
+            expected = _expected_readings(plan)
+            fits = len(group) < self.per_request and expected <= room
+            if group and not (fits and _begin_alike(group[0], plan)):
+                yield group
+                group, room = [], READINGS_PER_REQUEST
+            group.append(plan)
+            room -= expected
+        if group:
+            yield group
+
+    def _read(self, plans: list[Plan]) -> Iterator[Event]:
+        """Read a few meters: together, or whatever that does not bring, alone."""
+        found = self._collect(plans) if len(plans) > 1 else {}
+        for plan in plans:
+            reading = MeterReading(self.api, self.filter, plan, self.rules, self.warn)
+            yield from reading.events(found.get(plan.meter.uid))
+
+    def _collect(self, plans: list[Plan]) -> dict[str, list[Page]]:
+        """The Interval objects of several meters, by meter.
+
+        Nothing is returned before `next` is null: until then, no meter is complete.
+        """
+        starts = [self.filter.request_start(plan) for plan in plans]
+        known = [start for start in starts if start is not None]
+        start = min(known) if len(known) == len(starts) else None
+        uids = [plan.meter.uid for plan in plans]
+        found: dict[str, list[Page]] = {}
+        try:
+            for page in self.api.intervals(
+                uids, start, allow_mixed=self.rules.allow_mixed
+            ):
+                if page.is_incomplete:
+                    return {}
+                _deal(page, found)
+        except ASK_ALONE:
+            return {}
+        return found
+
+
+def _deal(page: Page, found: dict[str, list[Page]]) -> None:
+    """Give each object of a page to the meter it belongs to."""
+    for item in page.items:
+        try:
+            uid = interval(item, _ignore).meter_uid
+        except ValueError:
+            continue  # it will be warned of when its meter is asked alone
+        found.setdefault(uid, []).append(Page([item]))
+
+
+def _ignore(_: str) -> None:
+    """The same object is decoded again when its rows are made, and warned of then."""
+
+
+def _begin_alike(one: Plan, other: Plan) -> bool:
+    if one.begins is None or other.begins is None:
+        return False
+    return abs(one.begins - other.begins) <= SIMILAR_STARTS
+
+
+def _expected_readings(plan: Plan) -> int:
+    """About how many readings a plan asks for, by what the listing says."""
+    coverage, counted = plan.meter.interval_coverage, plan.meter.reading_count or 0
+    if plan.begins is None or not coverage:
+        return counted
+    whole = sum(((end - start) for start, end in coverage), timedelta())
+    asked = max(coverage[-1][1] - plan.begins, timedelta())
+    return min(counted, int(counted * (asked / whole))) if whole else counted

@@ -1,0 +1,135 @@
+"""Reading a provider's values one by one, so that an odd one costs nothing else.
+
+A value that cannot be read becomes null, and its text is kept for the record's
+`unreadable` column.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from tap_utility_intervals.instants import micros_form, parse_date, parse_instant
+from tap_utility_intervals.units import read_number
+
+MAX_KEPT = 200
+"""Characters kept of an unreadable value."""
+
+LARGEST_INTEGER = 2_147_483_647
+"""What the schemas allow: some loaders make wider integers 128 bits wide."""
+
+
+class Values:
+    """Reads the values of one object and collects those that cannot be read."""
+
+    __slots__ = ("unreadable",)
+
+    def __init__(self) -> None:
+        """Start with nothing unreadable."""
+        self.unreadable: dict[str, str] | None = None
+
+    def refuse(self, column: str, value: object) -> None:
+        """Note that a column's value cannot be read; the column becomes null."""
+        if self.unreadable is None:
+            self.unreadable = {}
+        self.unreadable[column] = as_text(value)[:MAX_KEPT]
+
+    def text(self, column: str, value: object) -> str | None:
+        """A text; a number is taken as its digits, an empty text as absent."""
+        if value is None or value == "":
+            return None
+        if isinstance(value, str):
+            return value
+        if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+            return str(value)
+        self.refuse(column, value)
+        return None
+
+    def number(self, column: str, value: object) -> Decimal | None:
+        """A quantity with exactly its digits."""
+        try:
+            return read_number(value)
+        except ValueError:
+            self.refuse(column, value)
+            return None
+
+    def integer(self, column: str, value: object) -> int | None:
+        """A count within the bounds of the schemas."""
+        if value is None:
+            return None
+        if isinstance(value, int) and not isinstance(value, bool):
+            if abs(value) <= LARGEST_INTEGER:
+                return value
+        elif isinstance(value, str) and value.isdigit() and len(value) < 10:  # noqa: PLR2004 - digits of the largest
+            return int(value)
+        self.refuse(column, value)
+        return None
+
+    def flag(self, column: str, value: object) -> bool | None:
+        """A truth value, as JSON or as the words true and false."""
+        if value is None or isinstance(value, bool):
+            return value
+        words = {"true": True, "false": False}
+        if isinstance(value, str) and value.lower() in words:
+            return words[value.lower()]
+        self.refuse(column, value)
+        return None
+
+    def instant(self, column: str, value: object) -> str | None:
+        """A moment of the provider's book-keeping, UTC with six fraction digits."""
+        if value is None or value == "":
+            return None
+        try:
+            return micros_form(parse_instant(value, naive_is_utc=True))
+        except ValueError:
+            self.refuse(column, value)
+            return None
+
+    def date(self, column: str, value: object) -> str | None:
+        """A plain date; of an instant its local date."""
+        if value is None or value == "":
+            return None
+        try:
+            text = value if isinstance(value, str) else ""
+            return parse_date(text[:10] if text[10:11] in {"T", " "} else text)
+        except ValueError:
+            self.refuse(column, value)
+            return None
+
+    def mapping(self, column: str, value: object) -> Mapping[str, Any]:
+        """An object; empty when absent or something else."""
+        if isinstance(value, dict):
+            return value
+        if value is not None:
+            self.refuse(column, value)
+        return {}
+
+    def items(self, column: str, value: object) -> list[Any]:
+        """A list; empty when absent or something else."""
+        if isinstance(value, list):
+            return value
+        if value is not None:
+            self.refuse(column, value)
+        return []
+
+
+def as_text(value: object) -> str:
+    """A value as the provider may have written it."""
+    if isinstance(value, msgspec.Raw):
+        return bytes(value).decode("utf-8", "replace")
+    if isinstance(value, (str, Decimal)):
+        return str(value)
+    return json.dumps(value, default=str)
+
+
+def loads(body: bytes) -> Any:  # noqa: ANN401 - JSON
+    """JSON as Python values, numbers with all their digits, NaN as its word.
+
+    Raises:
+        ValueError: when it is not JSON at all.
+    """
+    return json.loads(body, parse_float=Decimal, parse_constant=str)
