@@ -75,9 +75,9 @@ def test_the_settings_are_those_of_about(
 SDK_SETTINGS = {
     "faker_config",
     "flattening_enabled",
-    "flattening_key_separator",
     "flattening_max_depth",
     "flattening_max_key_length",
+    "flattening_separator",
     "stream_map_config",
     "stream_maps",
 }
@@ -94,7 +94,7 @@ def test_the_plugin_definition_for_other_projects_is_the_same_but_installs_by_na
     extractor: dict[str, Any],
 ) -> None:
     plugin = yaml.safe_load((ROOT / "docs" / "meltano-plugin.yml").read_text())
-    assert plugin == extractor | {"pip_url": NAME, "variant": "seed"}
+    assert plugin == extractor | {"pip_url": NAME}
 
 
 def test_no_loader_needs_the_hub(project: dict[str, Any]) -> None:
