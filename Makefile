@@ -26,7 +26,7 @@ help: ## Show what there is to make
 
 .PHONY: demo
 demo: .meltano/.installed ## Both providers into output/warehouse.duckdb, from a local sandbox, twice
-	@$(LOADER_PYTHON) scripts/demo.py
+	@$(LOADER_PYTHON) -m scripts.demo
 
 .PHONY: test
 test: check .meltano/.installed ## Everything `check` does, and all tests with their coverage
@@ -71,14 +71,14 @@ define venv
 	"(Debian, Ubuntu: apt install python3-venv), or name another: make PYTHON=/path/to/python3" >&2; \
 	exit 1; fi
 @rm -f $(1).log
-@$(1)/bin/python -m pip install --quiet --upgrade pip
+@$(1)/bin/python -m pip install -qq --upgrade pip
 endef
 
 # The development environment: the package as it lies here, and the `dev` group.
 .venv/.installed: pyproject.toml
 	$(call venv,.venv)
 	@echo "Installing the package and its development tools into .venv"
-	@.venv/bin/python -m pip install --quiet --editable . --group dev
+	@.venv/bin/python -m pip install -qq --editable . --group dev
 	@touch $@
 
 # Meltano has many dependencies, so it lives apart; the tap and the loaders do, too.
@@ -86,7 +86,7 @@ endef
 	@mkdir -p .venvs
 	$(call venv,.venvs/meltano)
 	@echo "Installing Meltano into .venvs/meltano"
-	@.venvs/meltano/bin/python -m pip install --quiet 'meltano>=4.4,<5'
+	@.venvs/meltano/bin/python -m pip install -qq 'meltano>=4.4,<5'
 	@touch $@
 
 .meltano/.installed: .venvs/meltano/.installed meltano.yml pyproject.toml loaders/target-duckdb/pyproject.toml
