@@ -33,10 +33,13 @@ class Bill:
 
 
 def bills(source: Sandbox, warehouse: Warehouse) -> Iterator[Bill]:
-    """The bills of the meters whose readings come from eemeter, oldest first.
+    """Every bill beside its meter's net readings, oldest first.
 
     Nectar's periods are local dates; the sandbox tells the instants at which they begin
     and end where the meter is.
+
+    Raises:
+        DemoError: when a bill has nothing to be compared with.
     """
     for provider in PROVIDERS:
         told = {bill["usage_id"]: bill for bill in source.truth("bills", provider)}
@@ -49,9 +52,13 @@ def bills(source: Sandbox, warehouse: Warehouse) -> Iterator[Bill]:
             start, end = (utc(told[usage_id][edge]) for edge in ("start", "end"))
             ((summed,),) = warehouse.query(
                 "select sum(quantity) from intervals where meter_key = ? and unit = ?"
+                " and split_part(channel, '/', 1) in ('net', 'usage')"
                 " and interval_start >= ? and interval_end <= ?",
                 *(meter, unit, start, end),
             )
+            if summed is None:
+                msg = f"{provider}: bill {usage_id} of {meter} has no interval."
+                raise DemoError(msg)
             yield Bill(provider, meter, start, end, unit, billed, summed)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from scripts.demo.errors import DemoError
 
-LOADING = re.compile(r"message=Loading (\d+) rows into '.*\"(\w+)\"'")
+LOADING = re.compile(r"Loading (\d+) rows into '.*\"(\w+)\"'")
 """How target-duckdb says what it loads."""
 
 
