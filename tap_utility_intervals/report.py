@@ -31,6 +31,7 @@ class Report:
         self.logger = logger
         self.warnings: Counter[str] = Counter()
         self.stopped: dict[str, str] = {}
+        self.expected = 0
         self._outcomes: dict[tuple[str, str], Outcome] = {}
         self._reasons: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()
@@ -51,6 +52,10 @@ class Report:
             ) > worse.index(known):
                 self._outcomes[provider, source] = outcome
                 self._reasons[provider, source] = reason
+
+    def expect(self, sources: int) -> None:
+        """So many more sources are about to be read; for the progress shown."""
+        self.expected += sources
 
     def stop(self, provider: str, reason: str) -> None:
         """Record that a whole provider was given up, such as after a 401."""

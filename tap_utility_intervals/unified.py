@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from typing_extensions import override
@@ -11,6 +12,7 @@ from typing_extensions import override
 from tap_utility_intervals import errors
 from tap_utility_intervals.fetch_ahead import fetch_ahead
 from tap_utility_intervals.limiter import Stopped
+from tap_utility_intervals.progress import Progress
 from tap_utility_intervals.providers.base import (
     Event,
     Finished,
@@ -85,11 +87,19 @@ class SourceStream(UnifiedStream):
 
     @override
     def read(self, session: Session) -> Iterator[Sequence[Record]]:
-        for _, event in fetch_ahead(_perform, self.jobs(session), session.workers):
-            if isinstance(event, Rows):
-                yield event.rows
-            else:
-                self._act_on(event, session)
+        report = self.run.report
+        report.expected = 0
+        progress = Progress(f"{self.name} of {session.name}", self.logger)
+        events = fetch_ahead(_perform, self.jobs(session), session.workers)
+        with closing(progress), closing(events):
+            for _, event in events:
+                if isinstance(event, Rows):
+                    yield event.rows
+                    progress.add(rows=len(event.rows))
+                else:
+                    self._act_on(event, session)
+                    progress.expected = report.expected
+                    progress.add(sources=isinstance(event, (Finished, Lost)))
 
     def _act_on(self, event: Event, session: Session) -> None:
         """Store what was reached and note what became of a source."""
