@@ -48,13 +48,16 @@ class TapUtilityIntervals(Tap):
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
 
+    own_settings: ClassVar[dict[str, config.JSONSchema]] = {
+        name: schema
+        for settings in (*(p.settings for p in PROVIDERS), config.SETTINGS)
+        for name, schema in settings.items()
+    }
+    """Name to JSON Schema, without what the SDK adds to the settings of every tap."""
+
     config_jsonschema: ClassVar[dict[str, Any]] = {
         "type": "object",
-        "properties": {
-            name: dict(schema)
-            for settings in (*(p.settings for p in PROVIDERS), config.SETTINGS)
-            for name, schema in settings.items()
-        },
+        "properties": dict(own_settings),
     }
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's arguments

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tap_utility_intervals.providers import utilityapi
+from tap_utility_intervals.providers import nectar, utilityapi
 
-PROVIDERS = (utilityapi.PROVIDER,)
+PROVIDERS = (utilityapi.PROVIDER, nectar.PROVIDER)
 """The whole registry."""
