@@ -1,0 +1,226 @@
+"""Asking Nectar: lists page by page, several pages at once, and whole or not at all.
+
+Nectar promises no order, and a list may change while it is paged through; then a row is
+seen twice and another one not at all. A `Census` tells: the number of different ids
+must be the total that every page states.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+from singer_sdk.pagination import PageNumberPaginator
+from typing_extensions import override
+
+from tap_utility_intervals import errors
+from tap_utility_intervals.providers.nectar.objects import (
+    Entity,
+    Page,
+    entity_page,
+    one_entity,
+    text,
+)
+from tap_utility_intervals.providers.transport import Params, Transport
+
+if TYPE_CHECKING:
+    from tap_utility_intervals.report import Report
+
+T = TypeVar("T")
+Result = TypeVar("Result")
+
+ATTEMPTS = 6
+"""How often a list is read until it stands still."""
+PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)
+"""Seconds before the next attempt: what changes the list may be done by then."""
+PAGES_AHEAD = 16
+"""How many pages of one list may be asked for, or wait, beyond the one in hand."""
+
+
+class PageNumber(PageNumberPaginator):
+    """Walks the decoded envelopes (`Page`) of
+
+        {"totalMeters": 123, "perPage": 100, "totalPages": 2, "currentPage": 1,
+         "hasNext": true, "hasPrevious": false, "meters": [...]}
+
+    until `hasNext` is false. Beyond its last page Nectar answers with the last one
+    again, so a page that is not the one asked for ends the walk, too. A bare array, as
+    companies come, is its own last page.
+    """  # noqa: D415
+
+    def __init__(self) -> None:
+        """Begin at page 1."""
+        super().__init__(1)
+
+    @override
+    def has_more(self, response: Page[T]) -> bool:  # type: ignore[override]
+        return response.has_next and not self.is_repeated(response)
+
+    def is_repeated(self, page: Page[T]) -> bool:
+        """Whether the server sent another page than the one asked for."""
+        return page.number is not None and page.number != self.current_value
+
+
+class Census:
+    """Counts a list while it is read, to tell whether it was read whole."""
+
+    def __init__(self) -> None:
+        """Start before the first page."""
+        self.total: int | None = None
+        self.rows = 0
+        self.nameless = 0
+        self.ids: set[str] = set()
+        self.twice: set[str] = set()
+        self.moved = False
+
+    def count(self, total: int | None, ids: Iterable[str]) -> None:
+        """Count a page: the total that it states, and the ids on it."""
+        if self.rows == 0 and self.total is None:
+            self.total = total
+        self.moved = self.moved or total != self.total
+        for name in ids:
+            self.rows += 1
+            if not name:
+                self.nameless += 1
+            elif name in self.ids:
+                self.twice.add(name)
+            else:
+                self.ids.add(name)
+
+    def is_whole(self, before: Census | None) -> bool:
+        """Whether all rows came; `before` is the attempt before this one.
+
+        A list may truly hold a row twice; so it seems if as many rows came as stated,
+        and the very same ones twice, in two attempts.
+        """
+        if self.moved:
+            return False
+        if self.total is None or len(self.ids) + self.nameless == self.total:
+            return True
+        return (
+            before is not None
+            and self.rows == self.total == before.total
+            and self.twice == before.twice
+        )
+
+
+class Client:
+    """Everything this provider asks of Nectar; safe to share between threads."""
+
+    def __init__(self, transport: Transport, report: Report, workers: int) -> None:
+        """Prepare; nothing is sent yet."""
+        self.transport = transport
+        self.report = report
+        self._pages = ThreadPoolExecutor(workers, "nectar-page")
+        self._lists = ThreadPoolExecutor(workers, "nectar-list")
+
+    def close(self) -> None:
+        """Drop what waits, and wake what sleeps."""
+        self.transport.close()
+        for pool in (self._pages, self._lists):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def at_once(
+        self, ask: Callable[[T], Result], subjects: Sequence[T]
+    ) -> Sequence[Result]:
+        """Ask for a list of each subject; the answers in the order of the subjects."""
+        return list(self._lists.map(ask, subjects))
+
+    def each(
+        self, ask: Callable[[T], Result], subjects: Sequence[T]
+    ) -> Sequence[Result]:
+        """Ask for one thing of each subject; may be called while asking for lists."""
+        return list(self._pages.map(ask, subjects))
+
+    def get(self, path: str, source: str | None = None) -> Entity:
+        """One object."""
+        return self.transport.get(path, decode=one_entity, source=source)
+
+    def page(
+        self,
+        path: str,
+        params: Params,
+        number: int,
+        decode: Callable[[bytes], Page[T]],
+        source: str | None = None,
+    ) -> Page[T]:
+        """One page of a list."""
+        numbered = [*params, ("page", str(number))]
+        return self.transport.get(path, numbered, decode=decode, source=source)
+
+    def pages(
+        self,
+        path: str,
+        params: Params,
+        decode: Callable[[bytes], Page[T]],
+        source: str | None = None,
+        first: Page[T] | None = None,
+    ) -> Generator[Page[T], None, None]:
+        """All pages of a list, in order; those after the first are asked for ahead.
+
+        Ends early, without the page, when the server repeats one.
+        """
+        paginator = PageNumber()
+        ahead: deque[Future[Page[T]]] = deque()
+        asked = 1
+        page = first or self.page(path, params, 1, decode, source)
+        try:
+            while not paginator.is_repeated(page):
+                yield page
+                paginator.advance(page)  # type: ignore[arg-type]
+                if paginator.finished:
+                    return
+                while asked < (page.pages or 0) and len(ahead) < PAGES_AHEAD:
+                    asked += 1
+                    ahead.append(
+                        self._pages.submit(
+                            self.page, path, params, asked, decode, source
+                        )
+                    )
+                if ahead:
+                    page = ahead.popleft().result()
+                else:
+                    asked = paginator.current_value
+                    page = self.page(path, params, asked, decode, source)
+        finally:
+            for future in ahead:
+                future.cancel()
+
+    def entities(self, path: str, name: str, params: Params = ()) -> list[Entity]:
+        """A whole list of objects, each id once, in the order of the listing.
+
+        Raises:
+            errors.BadAnswer: when it never stood still.
+        """
+        decode = entity_page(name, f"total{name[0].upper()}{name[1:]}")
+        before: Census | None = None
+        for attempt in range(ATTEMPTS):
+            census = Census()
+            found: dict[str, Entity] = {}
+            for page in self.pages(path, params, decode):
+                names = [text(row.get("id")) or "" for row in page.items]
+                census.count(page.total, names)
+                found |= {n: row for n, row in zip(names, page.items, strict=True) if n}
+            if census.is_whole(before):
+                self._warn_nameless(census)
+                return list(found.values())
+            before = census
+            self.pause(attempt)
+        raise self.unsteady(path)
+
+    def pause(self, attempt: int) -> None:
+        """Wait before the next attempt."""
+        self.transport.limiter.sleep(PAUSES[min(attempt, len(PAUSES) - 1)])
+
+    def unsteady(self, path: str, source: str | None = None) -> errors.BadAnswer:
+        """The error for a list that never stood still."""
+        problem = f"kept changing a list while it was read, {ATTEMPTS} times"
+        provider = self.transport.endpoint.provider
+        return errors.BadAnswer(provider, path, source=source, problem=problem)
+
+    def _warn_nameless(self, census: Census) -> None:
+        if census.nameless:
+            what = "nectar: an object without an id is left out"
+            self.report.warn(what, census.nameless)

@@ -1,0 +1,256 @@
+"""One run's session with Nectar: its settings, its lists, its jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from functools import cached_property
+
+from tap_utility_intervals import config, errors
+from tap_utility_intervals.config import JSONSchema, Settings
+from tap_utility_intervals.errors import ConfigError
+from tap_utility_intervals.instants import seconds_form
+from tap_utility_intervals.limiter import Limiter
+from tap_utility_intervals.providers.base import Bookmarks, Context, Job, Run
+from tap_utility_intervals.providers.nectar import (
+    intervals,
+    marks,
+    normalize,
+    usage,
+    values,
+)
+from tap_utility_intervals.providers.nectar.client import Client
+from tap_utility_intervals.providers.nectar.directory import Connection, Directory
+from tap_utility_intervals.providers.nectar.objects import text
+from tap_utility_intervals.providers.nectar.reading import Reading
+from tap_utility_intervals.providers.transport import Endpoint, Transport
+from tap_utility_intervals.records import MeterRecord
+from tap_utility_intervals.report import Outcome
+
+MOST_IN_FLIGHT = 10
+"""Nectar asks for no more than ten requests at once."""
+ROWS_AT_ONCE = 1_000
+BASE_URL = "https://external.nectarclimate.com/v2.2"
+
+SETTINGS: dict[str, JSONSchema] = {
+    "nectar_api_key": {
+        "type": ["string", "null"],
+        "secret": True,
+        "title": "Nectar API key",
+        "description": (
+            "Turns Nectar on. Made under Settings > Organization > API Keys; one key "
+            "reads all companies of the organisation."
+        ),
+    },
+    "nectar_base_url": {
+        "type": ["string", "null"],
+        "default": BASE_URL,
+        "title": "Nectar base URL",
+        "description": "Where Nectar is asked; versions v2, v2.1 and v2.2 work.",
+        "examples": [BASE_URL, "https://external.nectarclimate.com/v2.1"],
+    },
+    "nectar_companies": {
+        "type": ["array", "null"],
+        "items": {"type": "string"},
+        "title": "Nectar companies",
+        "description": "Read only the companies with these ids. Unset: all of them.",
+        "examples": [["91c21c6b-5f3f-4d5f-9fb9-02530ef4b13c"]],
+    },
+    "nectar_datasource_types": {
+        "type": ["array", "null"],
+        "items": {"type": "string", "enum": list(values.DATASOURCE_TYPES)},
+        "title": "Nectar datasource types",
+        "description": "Read only these kinds of meters. Unset: all kinds.",
+        "examples": [["ELECTRICITY", "GAS"]],
+    },
+}
+
+
+def check(settings: Settings) -> None:
+    """Refuse settings of this provider that cannot be used.
+
+    Raises:
+        ConfigError: naming the setting.
+    """
+    _base_url(settings)
+    key = settings.raw.get("nectar_api_key")
+    if not isinstance(key, str) or not key.isascii() or not key.isprintable():
+        raise ConfigError("nectar_api_key", "is not an API key: one line of plain text")
+    if key != key.strip():
+        raise ConfigError("nectar_api_key", "begins or ends with a space")
+    for name in ("nectar_companies", "nectar_datasource_types"):
+        _words(settings, name)
+    for word in _words(settings, "nectar_datasource_types") or ():
+        if word not in values.DATASOURCE_TYPES:
+            problem = f"may hold only {', '.join(values.DATASOURCE_TYPES)}"
+            raise ConfigError("nectar_datasource_types", problem, '["ELECTRICITY"]')
+
+
+def connect(run: Run, limiter: Limiter | None = None) -> NectarSession:
+    """Begin a session; nothing is asked yet. `limiter` is for tests."""
+    return NectarSession(run, limiter)
+
+
+class NectarSession:
+    """Nectar during one run; see `providers.base.Session`."""
+
+    name = normalize.NECTAR
+
+    def __init__(self, run: Run, limiter: Limiter | None = None) -> None:
+        """Prepare; nothing is asked yet."""
+        settings = run.settings
+        self.run = run
+        self.workers = min(settings.max_concurrency, MOST_IN_FLIGHT)
+        endpoint = Endpoint(
+            provider=self.name,
+            base_url=_base_url(settings),
+            headers={"X-API-Key": str(settings.raw["nectar_api_key"])},
+            credential="nectar_api_key",
+        )
+        transport = Transport(
+            endpoint, settings, limiter or Limiter(None, self.workers)
+        )
+        self.types = sorted(set(_words(settings, "nectar_datasource_types") or ()))
+        self.client = Client(transport, run.report, self.workers)
+        self.directory = Directory(
+            self.client, run.report, _words(settings, "nectar_companies"), self.types
+        )
+
+    def meters(self) -> Iterator[Sequence[MeterRecord]]:
+        """All meters, page by page; what a company does not show is reported."""
+        page: list[MeterRecord] = []
+        for record in self.directory.records(self._listed_at):
+            page.append(record)
+            if len(page) == ROWS_AT_ONCE:
+                yield page
+                page = []
+        if page:
+            yield page
+        for company_id, error in self.directory.meter_errors.items():
+            gone = isinstance(error, errors.Gone)
+            outcome = Outcome.GONE if gone else Outcome.FAILED
+            self.run.report.add(self.name, company_id, outcome, str(error))
+
+    def interval_jobs(self, bookmarks: Bookmarks) -> Iterator[Job]:
+        """One job for each connection, in the order of the listing."""
+        contexts = {
+            c.id: {"provider": self.name, "connection_id": c.id}
+            for c in self.directory.connections
+        }
+        if self.directory.is_complete:
+            bookmarks.keep_only(self.name, list(contexts.values()))
+        if contexts:
+            self._note_missing_meters()
+        for connection in self.directory.connections:
+            context = contexts[connection.id]
+            old = marks.Mark.parse(bookmarks.get(context))
+            yield self._interval_job(connection, context, old)
+
+    def usage_jobs(self, bookmarks: Bookmarks) -> Iterator[Job]:
+        """One job for each company, in the order of the listing."""
+        contexts = [
+            {"provider": self.name, "company_id": name}
+            for name in self.directory.company_ids
+        ]
+        if self.directory.is_complete:
+            bookmarks.keep_only(self.name, contexts)
+        if contexts:
+            self._note_missing_meters()
+        for context in contexts:
+            old = marks.Mark.parse(bookmarks.get(context))
+            yield self._usage_job(context, old)
+
+    def close(self) -> None:
+        """Let go of all connections and threads."""
+        self.client.close()
+
+    def _interval_job(
+        self, connection: Connection, context: Context, old: marks.Mark | None
+    ) -> Job:
+        settings = self.run.settings
+        ids = [text(account.get("id")) or "" for account in connection.accounts]
+        only = values.commodity(self.types[0]) if len(self.types) == 1 else None
+        reading = Reading(
+            self.client,
+            normalize.Intervals(connection.id, self.directory.known, only),
+            self._filters,
+            settings.window,
+            self.started,
+        )
+        wish = intervals.Wish(
+            settings.start_date, settings.end_date, settings.lookback, self.started
+        )
+        mapped = marks.fingerprint(ids, connection.meter_ids, self.types, self._mapping)
+        terms = self._terms(connection.id, mapped)
+        return intervals.ConnectionJob(context, reading, old, terms, wish)
+
+    def _usage_job(self, context: Context, old: marks.Mark | None) -> Job:
+        settings = self.run.settings
+        wish = usage.Wish(
+            settings.start_date,
+            settings.end_date,
+            self.started,
+            self._listed_at,
+            self._filters,
+        )
+        # Rows beyond end_date are read but left out: without it, they are to be read.
+        end = "" if settings.end_date is None else seconds_form(settings.end_date)
+        mapped = marks.fingerprint(self.types, self._mapping, [end])
+        terms = self._terms(context["company_id"], mapped)
+        return usage.CompanyJob(context, self.directory, old, terms, wish)
+
+    def _terms(self, source: str, of: str) -> marks.Terms:
+        settings = self.run.settings
+        return marks.Terms(
+            since=settings.start_date,
+            of=of,
+            day=marks.day_number(self.started),
+            every=settings.full_rescan_days,
+            spread=marks.spread(source),
+        )
+
+    def _note_missing_meters(self) -> None:
+        """Intervals and usage do without the meter list, if need be."""
+        if self.directory.meter_errors:
+            self.run.report.warn(
+                "nectar: the meters of a company could not be listed; site_id and "
+                "commodity of their intervals are null"
+            )
+
+    @property
+    def started(self) -> datetime:
+        """The run's start: the earlier of our clock and the server's."""
+        server = self.client.transport.server_time
+        return self.run.started if server is None else min(self.run.started, server)
+
+    @cached_property
+    def _listed_at(self) -> str:
+        return seconds_form(self.run.started)
+
+    @property
+    def _filters(self) -> list[tuple[str, str]]:
+        return [("datasourceType", word) for word in self.types]
+
+    @property
+    def _mapping(self) -> list[str]:
+        return [f"mapping {normalize.MAPPING}"]
+
+
+def _base_url(settings: Settings) -> str:
+    return config.base_url(
+        "nectar_base_url",
+        str(settings.raw.get("nectar_base_url") or BASE_URL),
+        allow_insecure_http=settings.allow_insecure_http,
+    )
+
+
+def _words(settings: Settings, name: str) -> list[str] | None:
+    """A setting that is a list of words; None if it is unset or empty."""
+    found = settings.raw.get(name)
+    if not found:
+        return None
+    if not isinstance(found, list) or not all(
+        isinstance(word, str) and word.strip() for word in found
+    ):
+        raise ConfigError(name, "must be a list of words", '["…"]')
+    return list(dict.fromkeys(found))

@@ -1,0 +1,160 @@
+"""The usage jobs: one for each company, from its bookmark to its next.
+
+Nectar can be asked what was updated since a day; so after a first full reading only
+that is asked for. `start_date` and `end_date` are about billing periods, not updates,
+and are applied here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from urllib.parse import quote
+
+from tap_utility_intervals import errors
+from tap_utility_intervals.instants import micros_form
+from tap_utility_intervals.providers.base import (
+    Bookmark,
+    Context,
+    Event,
+    Finished,
+    Lost,
+    Reached,
+    Rows,
+)
+from tap_utility_intervals.providers.nectar import normalize
+from tap_utility_intervals.providers.nectar.client import ATTEMPTS, Census
+from tap_utility_intervals.providers.nectar.directory import Directory
+from tap_utility_intervals.providers.nectar.marks import Mark, Terms
+from tap_utility_intervals.providers.nectar.objects import Entity, entity_page, text
+from tap_utility_intervals.providers.transport import Params
+from tap_utility_intervals.records import UsageRecord
+
+_USAGE_PAGE = entity_page("usageData", "totalUsageData")
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the run wants of every company."""
+
+    start: datetime | None
+    end: datetime | None
+    started: datetime
+    listed_at: str
+    filters: Params
+
+    def holds(self, row: UsageRecord) -> bool:
+        """Whether a billing period reaches into what is wanted; unknown ones do."""
+        first = row.period_start_date
+        last = row.period_end_date or first
+        if self.start and last and last < self.start.date().isoformat():
+            return False
+        if self.end is not None and first is not None:
+            last_day = (self.end - timedelta(microseconds=1)).date().isoformat()
+            return first <= last_day
+        return True
+
+
+class CompanyJob:
+    """Brings the usage entries of one company up to date."""
+
+    def __init__(
+        self,
+        context: Context,
+        directory: Directory,
+        old: Mark | None,
+        terms: Terms,
+        wish: Wish,
+    ) -> None:
+        """Prepare; nothing is asked yet."""
+        self.context = context
+        self.client = directory.client
+        self.directory = directory
+        self.old = old
+        self.terms = terms
+        self.wish = wish
+        self.report = self.client.report
+        self.path = f"/usage/company/{quote(context['company_id'], safe='')}"
+        self._latest: str | None = None
+
+    def __call__(self) -> Iterator[Event]:
+        """Read the company; see `providers.base.Job`."""
+        try:
+            yield from self._rows()
+        except errors.Unauthorized:
+            raise
+        except errors.ProviderError as error:
+            yield Lost(self.context, error)
+            return
+        yield Reached(self.context, self._bookmark())
+        yield Finished(self.context)
+
+    def _rows(self) -> Iterator[Rows]:
+        """Every row once; the list is read again until it was read whole."""
+        before: Census | None = None
+        taken: set[str] = set()
+        for attempt in range(ATTEMPTS):
+            census = Census()
+            source = f"company {self.context['company_id']}"
+            for page in self.client.pages(
+                self.path, self._params(), _USAGE_PAGE, source
+            ):
+                ids = [text(row.get("id")) or "" for row in page.items]
+                census.count(page.total, ids)
+                fresh = {
+                    name: row
+                    for name, row in zip(ids, page.items, strict=True)
+                    if name and name not in taken
+                }
+                taken.update(fresh)
+                yield from self._wanted([self._record(row) for row in fresh.values()])
+            if census.is_whole(before):
+                if census.nameless:
+                    self.report.warn(
+                        "nectar: a usage entry without an id is left out",
+                        census.nameless,
+                    )
+                return
+            before = census
+            self.client.pause(attempt)
+        raise self.client.unsteady(self.path, source)
+
+    def _record(self, row: Entity) -> UsageRecord:
+        key = self.directory.key_of_usage(row)
+        return normalize.usage(row, key, self.wish.listed_at)
+
+    def _wanted(self, records: list[UsageRecord]) -> Iterator[Rows]:
+        started = micros_form(self.wish.started)
+        updated = [r.source_updated_at for r in records if r.source_updated_at]
+        before_now = [stamp for stamp in updated if stamp <= started]
+        self._latest = max([*before_now, self._latest or ""]) or None
+        wanted = [record for record in records if self.wish.holds(record)]
+        unreadable = sum(record.unreadable is not None for record in wanted)
+        if unreadable:
+            self.report.warn(
+                "nectar: a value of a usage entry cannot be read and is null",
+                unreadable,
+            )
+        if wanted:
+            yield Rows(wanted)
+
+    @property
+    def _scans(self) -> bool:
+        return self.terms.must_scan(self.old)
+
+    def _params(self) -> list[tuple[str, str]]:
+        """Everything, or what was updated since the day before the bookmark's."""
+        params = list(self.wish.filters)
+        if self._scans or self.old is None or self.old.seen is None:
+            return [*params, ("dateType", "BILL_DATE")]
+        day = (self.old.seen - _DAY).date().isoformat()
+        return [*params, ("dateType", "UPDATED_DATE"), ("startDate", day)]
+
+    def _bookmark(self) -> Bookmark:
+        old = self.old
+        mark = self.terms.begun(old) if self._scans or old is None else old
+        mark = replace(mark, since=self.terms.since)
+        seen = None if mark.seen is None else micros_form(mark.seen)
+        return mark.bookmark(max(seen or "", self._latest or "") or None)
