@@ -34,7 +34,9 @@ def own_settings() -> dict[str, dict[str, Any]]:
 def replaced(text: str, block: str, content: str) -> str:
     """The text with what lies between a block's marks replaced."""
     pattern = rf"(<!-- {block} -->\n).*?(<!-- /{block} -->)"
-    return re.sub(pattern, lambda m: m[1] + content + "\n" + m[2], text, flags=re.DOTALL)
+    return re.sub(
+        pattern, lambda m: m[1] + content + "\n" + m[2], text, flags=re.DOTALL
+    )
 
 
 def main() -> int:

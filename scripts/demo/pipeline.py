@@ -6,7 +6,8 @@ import os
 import re
 import subprocess
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.demo.errors import DemoError
@@ -22,6 +23,8 @@ class Pipeline:
     root: Path
     url: str
     log: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """More environment variables for Meltano."""
 
     def run(self, *options: str) -> Counter[str]:
         """Sync once; the rows sent to the warehouse, by stream."""
@@ -54,9 +57,11 @@ class Pipeline:
         """The caller's, without settings of real accounts; pointed at the sandbox."""
         others = ("MELTANO_", "TAP_", "TARGET_", "PYTHON", "VIRTUAL_ENV")
         kept = {k: v for k, v in os.environ.items() if not k.startswith(others)}
-        return kept | {
+        return {
+            **kept,
             "TAP_UTILITY_INTERVALS_UTILITYAPI_BASE_URL": f"{self.url}/api/v2",
             "TAP_UTILITY_INTERVALS_NECTAR_BASE_URL": f"{self.url}/v2.2",
+            **self.settings,
         }
 
 

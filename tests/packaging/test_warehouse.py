@@ -1,0 +1,193 @@
+"""`meltano run` end to end: every row in DuckDB against the sandbox's world."""
+
+from __future__ import annotations
+
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from scripts.demo.errors import DemoError
+from scripts.demo.pipeline import Pipeline
+from scripts.demo.warehouse import Warehouse
+from tap_utility_intervals.sandbox import ReadingTruth, Sandbox, default_world
+from tests.packaging.tree import ROOT
+
+UNITS = {
+    "kwh": "kWh",
+    "kWh": "kWh",
+    "kw": "kW",
+    "therms": "therm",
+    "thm (US)": "therm",
+    "gallons": "gal",
+    "cubic m": "m3",
+}
+"""How the default world's spellings must come out."""
+
+HOUR = 3600
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass
+class Project:
+    """The Meltano project, its sandbox, and what two runs brought into a warehouse."""
+
+    sandbox: Sandbox
+    pipeline: Pipeline
+    warehouse: Warehouse
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """Synced once, with a state of its own; the clock has not moved since."""
+    subprocess.run(["make", ".meltano/.installed"], cwd=ROOT, check=True)
+    folder = tmp_path_factory.mktemp("project")
+    file, log = folder / "warehouse.duckdb", folder / "meltano.log"
+    with Sandbox(default_world()) as sandbox:
+        settings = {
+            "MELTANO_DATABASE_URI": f"sqlite:///{folder / 'meltano.db'}",
+            "TARGET_DUCKDB_FILEPATH": str(file),
+        }
+        pipeline = Pipeline(ROOT, sandbox.url, log, settings)
+        try:
+            pipeline.run()
+        except DemoError:
+            pytest.fail(log.read_text(encoding="utf-8", errors="replace"))
+        yield Project(sandbox, pipeline, Warehouse(file))
+
+
+def canonical(value: str) -> str:
+    """An identifier as Nectar's own search compares it."""
+    kept = value.translate(dict.fromkeys(map(ord, "-_ ,/")))
+    return kept.lstrip("0").upper()
+
+
+def meter_key(reading: ReadingTruth) -> str:
+    if reading.provider == "utilityapi":
+        return reading.meter_id
+    names = sorted(
+        canonical(v) for name, v, _ in reading.identifiers if name == "METER"
+    )
+    return f"{reading.account_id}:{'+'.join(names)}"
+
+
+def naive(instant: datetime) -> datetime:
+    return instant.astimezone(timezone.utc).replace(tzinfo=None)
+
+
+def offset(reading: ReadingTruth) -> int | None:
+    """UtilityAPI sends local time; Nectar does not."""
+    if reading.provider == "nectar":
+        return None
+    sent = reading.start.utcoffset()
+    assert sent is not None
+    return round(sent.total_seconds())
+
+
+def expected(sandbox: Sandbox, provider: Any) -> Counter[tuple[Any, ...]]:
+    return Counter(
+        (
+            provider,
+            meter_key(reading),
+            f"{reading.type or 'usage'}/{UNITS[reading.unit]}",
+            naive(reading.start),
+            naive(reading.end),
+            round((reading.end - reading.start).total_seconds()),
+            offset(reading),
+            None if reading.value is None else float(reading.value),
+            UNITS[reading.unit],
+            reading.unit,
+        )
+        for reading in sandbox.world.truth(provider)
+        if not reading.mixed
+    )
+
+
+def found(warehouse: Warehouse, provider: str) -> Counter[tuple[Any, ...]]:
+    return Counter(
+        warehouse.query(
+            "select provider, meter_key, channel, interval_start, interval_end,"
+            " interval_seconds, utc_offset_seconds, quantity, unit, unit_raw"
+            " from intervals where provider = ?",
+            provider,
+        )
+    )
+
+
+@pytest.mark.parametrize("provider", ["utilityapi", "nectar"])
+def test_every_row_has_the_key_value_instant_and_unit_of_the_world(
+    project: Project, provider: str
+) -> None:
+    there, here = (
+        expected(project.sandbox, provider),
+        found(project.warehouse, provider),
+    )
+    assert here - there == {}
+    assert there - here == {}
+    assert here
+
+
+@pytest.mark.parametrize("provider", ["utilityapi", "nectar"])
+@pytest.mark.parametrize(
+    ("begin", "end", "hours"),
+    [
+        pytest.param("2016-11-06 05:00", "2016-11-07 06:00", 25, id="autumn"),
+        pytest.param("2017-03-12 06:00", "2017-03-13 05:00", 23, id="spring"),
+    ],
+)
+def test_a_day_of_a_clock_change_has_all_its_hours(
+    project: Project, provider: str, begin: str, end: str, hours: int
+) -> None:
+    """Chicago's midnights; the hourly electricity meter that both providers serve."""
+    rows = project.warehouse.query(
+        "select interval_start, interval_seconds from intervals"
+        " where provider = ? and unit = 'kWh' and interval_start >= ?::timestamp"
+        " and interval_start < ?::timestamp"
+        " and split_part(channel, '/', 1) in ('net', 'usage')"
+        " and (meter_key = '2001001' or meter_key like '%:E1001')"
+        " order by 1",
+        *(provider, begin, end),
+    )
+    assert len(rows) == hours
+    assert {seconds for _, seconds in rows} == {HOUR}
+    assert len({start for start, _ in rows}) == hours
+
+
+@pytest.mark.parametrize("provider", ["utilityapi", "nectar"])
+def test_every_meter_and_bill_is_there(project: Project, provider: Any) -> None:
+    world, query = project.sandbox.world, project.warehouse.query
+    meters = query("select count(*) from meters where provider = ?", provider)
+    assert meters == [(len(list(world.truth_meters(provider))),)]
+    bills = query("select usage_id, quantity from usage where provider = ?", provider)
+    assert sorted(bills) == sorted(
+        (bill.usage_id, bill.volume and float(bill.volume))
+        for bill in world.truth_bills(provider)
+    )
+
+
+@pytest.mark.parametrize("provider", ["utilityapi", "nectar"])
+def test_a_bill_meets_its_meter(project: Project, provider: str) -> None:
+    alone = project.warehouse.query(
+        "select * from usage anti join meters using (meter_key, provider)"
+        " where provider = ?",
+        provider,
+    )
+    assert alone == []
+
+
+def test_the_next_day_brings_what_is_new_and_what_was_restated(
+    project: Project,
+) -> None:
+    """Last in this module: it moves the clock."""
+    before = project.warehouse.counts()["intervals"]
+    project.sandbox.world.advance(days=1)
+    sent = project.pipeline.run()
+    for provider in ("utilityapi", "nectar"):
+        assert found(project.warehouse, provider) == expected(project.sandbox, provider)
+    assert sent["intervals"] < before.total()
+    assert project.warehouse.counts()["intervals"].total() > before.total()
