@@ -9,9 +9,9 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from .control import summary
-from .scenarios import SCENARIOS
-from .server import Sandbox
+from tap_utility_intervals.sandbox.control import summary
+from tap_utility_intervals.sandbox.scenarios import SCENARIOS
+from tap_utility_intervals.sandbox.server import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +47,7 @@ def banner(sandbox: Sandbox) -> str:
         f"{shown[provider]['readings']} readings, {shown[provider]['bills']} bills"  # type: ignore[index]
         for provider in ("utilityapi", "nectar")
     ]
+    controls = "clock,requests,faults,truth,summary"
     config = {
         "utilityapi_api_token": sandbox.token,
         "utilityapi_base_url": sandbox.utilityapi_url,
@@ -60,7 +61,7 @@ def banner(sandbox: Sandbox) -> str:
             *(f"  {line}" for line in counts),
             f"  UtilityAPI  {sandbox.utilityapi_url}  token {sandbox.token}",
             f"  Nectar      {sandbox.nectar_url}  key {sandbox.api_key}",
-            f"  control     {sandbox.url}/_sandbox/ (clock, requests, faults, truth, summary)",
+            f"  control     {sandbox.url}/_sandbox/{{{controls}}}",
             "Configuration for the tap:",
             json.dumps(config, indent=2),
             "Stop with Ctrl-C.",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
+ALWAYS = 10**11
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .readings import Series
+    from tap_utility_intervals.sandbox.readings import Series
 
 
 class LineItem(NamedTuple):
@@ -26,9 +29,9 @@ class LineItem(NamedTuple):
 class Bill:
     """What one meter is billed for one period, known from `available` on.
 
-    A corrected bill is a second one with the same `number`, known later. A reissued bill
-    has a number of its own and names the one that it `revises`. `withdrawn` is when a
-    provider stops offering it. Amounts are JSON number texts.
+    A corrected bill is a second one with the same `number`, known later. A reissued
+    bill has a number of its own and names the one that it `revises`. `withdrawn` is
+    when a provider stops offering it. Amounts are JSON number texts.
     """
 
     number: str
@@ -66,7 +69,7 @@ class Known(NamedTuple):
 
 
 def known_bills(bills: Iterable[Bill], now: int) -> list[Known]:
-    """The newest word on every bill, by start; withdrawn ones are marked, not left out."""
+    """The newest word on every bill, by start; withdrawn ones are marked."""
     known: dict[str, Known] = {}
     for bill in sorted(bills, key=lambda b: (b.available, b.start)):
         if bill.available > now:
@@ -86,13 +89,13 @@ def bills_from(
     series: Series, edges: list[int], *, channel: int = 0, lag: int = 3 * 86_400
 ) -> tuple[Bill, ...]:
     """Bills that add up exactly: one for each period between two edges."""
-    found = []
-    for number, (start, end) in enumerate(zip(edges, edges[1:])):
+    final, found = series.at(ALWAYS).readings, []
+    for number, (start, end) in enumerate(itertools.pairwise(edges)):
         total = sum(
             (
                 Decimal(reading.values[channel] or 0)
-                for reading in series.readings
-                if reading.values and start <= reading.start < end
+                for reading in final
+                if start <= reading.start < end
             ),
             Decimal(0),
         )

@@ -1,18 +1,19 @@
-"""What UtilityAPI has collected of a meter, and the jobs that collect more; facts §3.7."""
+"""What UtilityAPI has collected of a meter, and jobs that collect more; facts §3.7."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from .bills import Known, known_bills
-from .readings import DAY, Snapshot
+from tap_utility_intervals.sandbox.bills import Known, known_bills
+from tap_utility_intervals.sandbox.readings import DAY, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .readings import Reading
-    from .world import UtilityMeter, World
+    from tap_utility_intervals.sandbox.accounts import UtilityMeter
+    from tap_utility_intervals.sandbox.readings import Reading
+    from tap_utility_intervals.sandbox.world import World
 
 ALWAYS = 10**11
 MONTH = 365.25 * DAY / 12
@@ -21,8 +22,8 @@ MONTH = 365.25 * DAY / 12
 class Span(NamedTuple):
     """A stretch of a meter's history that is offered.
 
-    Readings from `low` to `high`, as they were known at `until` at the latest; nothing in
-    it can have been collected before `since`.
+    Readings from `low` to `high`, as they were known at `until` at the latest; nothing
+    in it was collected before `since`.
     """
 
     low: int
@@ -191,7 +192,7 @@ class Collections:
             for series in sources:
                 known = series.at(min(self.world.seconds, span.until))
                 part = known.between(span.low, span.high)
-                for reading, created in zip(part.readings, part.created):
+                for reading, created in part.dated():
                     kept = reading._replace(
                         available=max(reading.available, span.since)
                     )

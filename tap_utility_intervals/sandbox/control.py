@@ -7,12 +7,12 @@ from dataclasses import asdict, fields
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from .faults import Fault
-from .wire import Answer, Request, answer
+from tap_utility_intervals.sandbox.faults import Fault
+from tap_utility_intervals.sandbox.wire import Answer, Request, answer
 
 if TYPE_CHECKING:
-    from .server import Sandbox
-    from .world import Provider, World
+    from tap_utility_intervals.sandbox.server import Sandbox
+    from tap_utility_intervals.sandbox.world import Provider, World
 
 PREFIX = "/_sandbox/"
 PROVIDERS: tuple[Provider, ...] = ("utilityapi", "nectar")
@@ -25,7 +25,7 @@ def control(sandbox: Sandbox, request: Request) -> Answer:
         "requests": _requests,
         "faults": _faults,
         "truth": _truth,
-        "summary": lambda sandbox, _request: answer(summary(sandbox.world)),
+        "summary": _summary,
     }
     name = request.path[len(PREFIX) :].strip("/")
     if name not in handlers:
@@ -49,6 +49,10 @@ def summary(world: World) -> dict[str, object]:
             "by_meter": [_json(meter) for meter in meters],
         }
     return shown
+
+
+def _summary(sandbox: Sandbox, _request: Request) -> Answer:
+    return answer(summary(sandbox.world))
 
 
 def _clock(sandbox: Sandbox, request: Request) -> Answer:

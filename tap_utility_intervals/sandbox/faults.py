@@ -1,4 +1,4 @@
-"""Faults on demand: rules that make an answer go wrong, in the order they were added."""
+"""Faults on demand: rules that make an answer go wrong; the first one decides."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from .wire import Request
+    from tap_utility_intervals.sandbox.wire import Request
 
 Kind = Literal[
     "status",
@@ -35,11 +35,12 @@ class Fault:
     searched) match, after letting `skip` matches pass, `times` times (None: for ever).
     `min_days` and `min_meters` strike only what asks for much: an open span is endless.
 
-    Kinds: `status` answers `status` with `headers` and `body` (200 with a wrong shape is
-    one too); `reset` cuts the connection at once, `reset_in_body` in the middle of the
-    body; `truncate` sends half a body as if it were whole; `slow` waits `seconds` and then
-    answers; `garbage` claims gzip and sends rubbish; `flood` sends `size` bytes of JSON;
-    `advance` moves the clock by `seconds` before an answer that is otherwise healthy.
+    Kinds: `status` answers `status` with `headers` and `body` (200 with a wrong shape
+    is one, too; a header `now+5` becomes the HTTP date five seconds from now); `reset`
+    cuts the connection at once, `reset_in_body` in the middle of the body; `truncate`
+    sends half a body as if it were whole; `slow` waits `seconds` and then answers;
+    `garbage` claims gzip and sends rubbish; `flood` sends `size` bytes of JSON;
+    `advance` moves the clock by `seconds` before an answer that is healthy.
     """
 
     kind: Kind = "status"
@@ -82,7 +83,7 @@ class Faults:
         self._lock = threading.Lock()
 
     def add(self, fault: Fault | None = None, /, **settings: object) -> Fault:
-        """Add a rule, given whole or as its settings; returns it, so its count is seen."""
+        """Add a rule, given whole or as its settings; returns it, with its counts."""
         rule = fault or Fault(**settings)  # type: ignore[arg-type]
         re.compile(rule.path)
         re.compile(rule.query)

@@ -15,15 +15,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from . import control
-from .wire import Answer, Request, answer, plain
+from tap_utility_intervals.sandbox import control
+from tap_utility_intervals.sandbox.wire import Answer, Request, answer, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from .faults import Fault
-    from .server import Sandbox
+    from tap_utility_intervals.sandbox.faults import Fault
+    from tap_utility_intervals.sandbox.server import Sandbox
 
+GZIP = {"Content-Encoding": "gzip"}
 NO_LINGER = struct.pack("ii", 1, 0)
 RUBBISH = b"\x1f\x8b\x08\x00this is not what it says it is" * 8
 REASONS = {status.value: status.phrase for status in HTTPStatus}
@@ -73,7 +74,7 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_args: object) -> None:
         """Nothing goes to stderr; the log is in `Sandbox.requests`."""
 
-    def do_GET(self) -> None:  # noqa: N802 - the name that http.server asks for
+    def do_GET(self) -> None:
         """Answer a request of any method."""
         sandbox = self.server.sandbox
         request = self._request()
@@ -117,33 +118,40 @@ class Handler(BaseHTTPRequestHandler):
     ) -> tuple[int, int]:
         """Answer in good health or as the rule says; returns status and bytes sent."""
         sandbox = self.server.sandbox
-        sandbox.stopping.wait(sandbox.latency) if sandbox.latency else None
+        if sandbox.latency:
+            sandbox.stopping.wait(sandbox.latency)
         if fault is None:
             return self._healthy(provider, request)
         if fault.kind == "slow":
             sandbox.stopping.wait(fault.seconds)
-            return self._healthy(provider, request)
         if fault.kind == "advance":
             sandbox.world.advance(seconds=fault.seconds)
-            return self._healthy(provider, request)
-        if fault.kind == "flood":
-            return self._flood(fault.size)
-        if fault.kind == "reset":
-            return self._abort()
-        if fault.kind == "garbage":
-            return self._send(Answer(200), RUBBISH, {"Content-Encoding": "gzip"})
-        if fault.kind == "status":
-            return self._faulty(fault)
-        whole = plain(sandbox.answer(provider, request).chunks)
-        if fault.kind == "truncate":
-            return self._send(Answer(200), whole[: len(whole) // 2])
-        self._write(self._head(Answer(200), len(whole)) + whole[: len(whole) // 2])
-        return self._abort()
+        broken: dict[str, Callable[[], tuple[int, int]]] = {
+            "status": lambda: self._faulty(fault),
+            "flood": lambda: self._flood(fault.size),
+            "reset": self._abort,
+            "garbage": lambda: self._send(Answer(200), RUBBISH, GZIP),
+            "truncate": lambda: self._halved(provider, request),
+            "reset_in_body": lambda: self._cut(provider, request),
+        }
+        if fault.kind in broken:
+            return broken[fault.kind]()
+        return self._healthy(provider, request)
 
     def _healthy(self, provider: str, request: Request) -> tuple[int, int]:
         body = self.server.sandbox.body(self.path, provider, request)
-        extra = {"Content-Encoding": "gzip"} if body.squeezed else {}
-        return self._send(body.answer, body.content, extra)
+        return self._send(body.answer, body.content, GZIP if body.squeezed else None)
+
+    def _halved(self, provider: str, request: Request) -> tuple[int, int]:
+        """Half a body as if it were the whole."""
+        whole = plain(self.server.sandbox.answer(provider, request).chunks)
+        return self._send(Answer(200), whole[: len(whole) // 2])
+
+    def _cut(self, provider: str, request: Request) -> tuple[int, int]:
+        """Half a body, then a reset."""
+        whole = plain(self.server.sandbox.answer(provider, request).chunks)
+        self._write(self._head(Answer(200), len(whole)) + whole[: len(whole) // 2])
+        return self._abort()
 
     def _faulty(self, fault: Fault) -> tuple[int, int]:
         """The status, headers and body of the rule; `now+5` becomes an HTTP date."""

@@ -1,9 +1,9 @@
 """Readings and how they change: what is known about a meter at one instant.
 
 Everything that changes in the sandbox does so by one rule: a reading says *from when*
-it is known. A late reading is known late, a restated one is followed by a second reading
-of the same stretch that is known later, and a reading without values takes an earlier
-one back. So a series is a constant, and what an API offers is a function of the clock.
+it is known. A late reading is known late, a restated one is followed by a second
+reading of the same stretch that is known later, and a reading without values takes an
+earlier one back. So a series is a constant, and what is on offer follows the clock.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 HOUR = 3_600
 DAY = 86_400
@@ -44,6 +44,10 @@ class Snapshot:
     readings: tuple[Reading, ...]
     created: tuple[int, ...]
 
+    def dated(self) -> Iterator[tuple[Reading, int]]:
+        """Each reading with when its stretch of time was first known."""
+        return zip(self.readings, self.created, strict=True)
+
     @cached_property
     def starts(self) -> list[int]:
         """Starts, for bisection."""
@@ -52,9 +56,8 @@ class Snapshot:
     @cached_property
     def overhang(self) -> int:
         """By how much the worst reading ends before it starts; 0 in a sane world."""
-        return max(
-            (r.start - r.end for r in self.readings if r.end < r.start), default=0
-        )
+        lengths = (reading.start - reading.end for reading in self.readings)
+        return max((length for length in lengths if length > 0), default=0)
 
     @cached_property
     def updated(self) -> int | None:
@@ -97,7 +100,7 @@ class Snapshot:
 
 @dataclass(eq=False)
 class Series:
-    """All that will ever be said about one meter's readings; may be shared by meters."""
+    """All that will ever be said about a meter's readings; meters may share it."""
 
     readings: Sequence[Reading]
     _last: tuple[int, Snapshot] | None = field(default=None, repr=False)
@@ -179,7 +182,7 @@ def without(series: Series, holes: Iterable[tuple[int, int]]) -> Series:
 def block_starts(
     series: Series, zone: str, days: int | str, seed: object = 0
 ) -> list[int]:
-    """Local midnights at which a new Interval object begins: every `days`, or "random"."""
+    """Local midnights at which an Interval object begins: every `days`, or "random"."""
     if not series.readings:
         return []
     tz = ZoneInfo(zone)

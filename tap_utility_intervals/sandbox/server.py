@@ -6,16 +6,18 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import nectar, utilityapi
-from .faults import Faults
-from .handler import Server
-from .wire import Refusal, gzipped, plain
+from tap_utility_intervals.sandbox import nectar, utilityapi
+from tap_utility_intervals.sandbox.faults import Faults
+from tap_utility_intervals.sandbox.handler import Server
+from tap_utility_intervals.sandbox.wire import Refusal, gzipped, plain
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from .wire import Answer, Request
-    from .world import World
+    from typing_extensions import Self
+
+    from tap_utility_intervals.sandbox.wire import Answer, Request
+    from tap_utility_intervals.sandbox.world import World
 
 TOKEN = "sandbox-utilityapi-token"  # noqa: S105 - there is nothing to protect
 API_KEY = "sandbox-nectar-key"
@@ -51,11 +53,11 @@ class Body:
 class Sandbox:
     """Both vendor APIs on loopback, over one world; a context manager.
 
-    Leave `port` at 0 for a free one. `latency` seconds are added to every answer; without
-    `gzip` nothing is compressed, whatever the client accepts.
+    Port 0 takes a free one. `latency` seconds are added to every answer; without `gzip`
+    nothing is compressed, whatever the client accepts.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a user may want to set
         self,
         world: World,
         *,
@@ -107,7 +109,7 @@ class Sandbox:
         """The base URL of Nectar `v2.2`, `v2.1` or `v2`."""
         return f"{self.url}/{version}"
 
-    def start(self) -> Sandbox:
+    def start(self) -> Self:
         """Serve in a thread of its own."""
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), name="sandbox", daemon=True
@@ -124,7 +126,7 @@ class Sandbox:
             self._thread = None
         self._server.server_close()
 
-    def __enter__(self) -> Sandbox:
+    def __enter__(self) -> Self:
         """Start."""
         return self.start()
 
@@ -189,7 +191,7 @@ class Sandbox:
             most = max(self.max_in_flight[provider], self._in_flight[provider])
             self.max_in_flight[provider] = most
 
-    def leave(  # noqa: PLR0913 - the parts of a log entry
+    def leave(
         self, provider: str, request: Request, status: int, size: int, fault: str | None
     ) -> None:
         """Count a request out, and log it."""

@@ -6,25 +6,31 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .bills import known_bills
-from .readings import local, stamp
-from .world import make_uid, make_uuid
+from tap_utility_intervals.sandbox.accounts import make_uid, make_uuid
+from tap_utility_intervals.sandbox.bills import known_bills
+from tap_utility_intervals.sandbox.readings import local, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
-    from .bills import Known
-    from .readings import Reading
-    from .world import Account, Connection, NectarMeter, Provider, UtilityMeter, World
+    from tap_utility_intervals.sandbox.accounts import (
+        Account,
+        Connection,
+        NectarMeter,
+        UtilityMeter,
+    )
+    from tap_utility_intervals.sandbox.bills import Known
+    from tap_utility_intervals.sandbox.readings import Reading
+    from tap_utility_intervals.sandbox.world import Provider, World
 
 
 @dataclass(frozen=True)
 class ReadingTruth:
     """One reading of one channel; `value` is the number as text, exactly as sent.
 
-    `meter_id` is UtilityAPI's uid or Nectar's id (an interval does not show the latter);
-    `updated` is when this value became known: the object that carries it is never older.
+    `meter_id` is UtilityAPI's uid or Nectar's id (which no interval shows). `updated`
+    is when this value became known: what carries it is never older.
     """
 
     provider: str
@@ -71,7 +77,7 @@ class MeterTruth:
 
 @dataclass(frozen=True)
 class BillTruth:
-    """One bill: UtilityAPI's bill, or one usage row of a Nectar document (as in v2.2)."""
+    """One bill: UtilityAPI's, or the usage row of a Nectar document (as in v2.2)."""
 
     provider: str
     bill_id: str
@@ -94,8 +100,8 @@ def readings(world: World, provider: Provider) -> Iterator[ReadingTruth]:
         for meter in filter(world.is_there, world.utilityapi):
             yield from _utility_readings(world, meter)
     else:
-        for connection, account, meter in nectar_meters(world):
-            yield from _nectar_readings(world, connection, account, meter)
+        for place in nectar_meters(world):
+            yield from _nectar_readings(world, *place)
 
 
 def meters(world: World, provider: Provider) -> Iterator[MeterTruth]:
@@ -104,8 +110,8 @@ def meters(world: World, provider: Provider) -> Iterator[MeterTruth]:
         for meter in filter(world.is_there, world.utilityapi):
             yield _utility_meter(world, meter)
     else:
-        for connection, account, meter in nectar_meters(world):
-            yield _nectar_meter(world, connection, account, meter)
+        for place in nectar_meters(world):
+            yield _nectar_meter(world, *place)
 
 
 def bills(world: World, provider: Provider) -> Iterator[BillTruth]:
@@ -116,8 +122,8 @@ def bills(world: World, provider: Provider) -> Iterator[BillTruth]:
                 uid = make_uid("bill", meter.uid, known.bill.number)
                 yield _bill("utilityapi", meter, known, uid, uid, stamp)
     else:
-        for _, _, meter in nectar_meters(world):
-            yield from _nectar_bills(world, meter)
+        for *_, item in nectar_meters(world):
+            yield from _nectar_bills(world, item)
 
 
 def nectar_meters(world: World) -> Iterator[tuple[Connection, Account, NectarMeter]]:
@@ -147,7 +153,7 @@ def _utility_readings(world: World, meter: UtilityMeter) -> Iterator[ReadingTrut
     main = world.collections.readings(meter, mixed=False)
     plain = set(main.readings) if meter.mixed is not None else set()
     view = world.collections.readings(meter, mixed=True)
-    for reading, created in zip(view.readings, view.created):
+    for reading, created in view.dated():
         mixed = meter.mixed is not None and reading not in plain
         start, end = local(reading.start, meter.zone), local(reading.end, meter.zone)
         for kind, unit, number, value in _datapoints(meter, reading):
@@ -175,7 +181,7 @@ def _datapoints(
             value = reading.values[meter.kwh_channel]
             yield None, "kwh", None, "null" if value is None else value
         return
-    for channel, value in zip(meter.channels, reading.values):
+    for channel, value in zip(meter.channels, reading.values, strict=True):
         if value is not None:
             yield channel.type, channel.unit, channel.meter_number, value
 
@@ -185,7 +191,7 @@ def _nectar_readings(
 ) -> Iterator[ReadingTruth]:
     view = meter.series.at(world.seconds)
     names = identifiers_of(meter)
-    for reading, created in zip(view.readings, view.created):
+    for reading, created in view.dated():
         value = reading.values[meter.channel]
         for interval_id in interval_ids(meter, reading):
             yield ReadingTruth(
@@ -276,7 +282,7 @@ def _nectar_stamp(world: World, seconds: int) -> datetime:
     return whole if naive else whole.replace(microsecond=0)
 
 
-def _bill(  # noqa: PLR0913 - the parts of a bill's name
+def _bill(  # noqa: PLR0913, PLR0917 - the parts of a bill's name
     provider: str,
     meter: UtilityMeter | NectarMeter,
     known: Known,

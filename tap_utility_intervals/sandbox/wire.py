@@ -8,7 +8,7 @@ import zlib
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,11 +30,8 @@ def encode(value: object) -> str:
     if isinstance(value, Decimal):
         return str(value)
     if isinstance(value, dict):
-        return (
-            "{"
-            + ",".join(f"{json.dumps(k)}:{encode(v)}" for k, v in value.items())
-            + "}"
-        )
+        members = (f"{json.dumps(k)}:{encode(v)}" for k, v in value.items())
+        return "{" + ",".join(members) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(map(encode, value)) + "]"
     return json.dumps(value)
@@ -52,7 +49,7 @@ class Piece:
         return deflate(self.raw)
 
 
-Chunk = Union[Piece, bytes]
+Chunk = Piece | bytes
 
 
 def deflate(raw: bytes) -> bytes:
@@ -94,7 +91,7 @@ class Request:
         return values[-1] if values else None
 
     def names(self, name: str) -> list[str] | None:
-        """A comma-separated list parameter (repeated ones are joined); None if absent."""
+        """A comma-separated list parameter, repeated ones joined; None if absent."""
         values = self.query.get(name)
         if values is None:
             return None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hmac
 import re
 from datetime import datetime, timezone
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
-from .wire import Refusal, Request, answer
+from tap_utility_intervals.sandbox.wire import Refusal, Request, answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,13 @@ def refuse(status: int, error: str, description: str) -> Refusal:
 def missing() -> Refusal:
     """There is no such object, or it may not be seen; these are not told apart."""
     return refuse(404, "not_found", "It does not exist or you may not see it.")
+
+
+def gone(status: int, description: str) -> Refusal:
+    """Something named does not exist, refused with the status that the world sets."""
+    if status == HTTPStatus.NOT_FOUND:
+        return missing()
+    return refuse(status, "invalid_param", description)
 
 
 def authorized(request: Request, token: str) -> None:

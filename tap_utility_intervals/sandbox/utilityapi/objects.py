@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import zlib
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from .blocks import clock
-from .readings import DAY, stamp
-from .wire import Verbatim
-from .world import make_uid
+from tap_utility_intervals.sandbox.readings import DAY, stamp
+from tap_utility_intervals.sandbox.utilityapi.blocks import clock
+from tap_utility_intervals.sandbox.wire import Verbatim
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .bills import Known
-    from .blocks import Block
-    from .collecting import Event
-    from .world import Authorization, UtilityMeter, World
+    from tap_utility_intervals.sandbox.accounts import Authorization, UtilityMeter
+    from tap_utility_intervals.sandbox.utilityapi.blocks import Block
+    from tap_utility_intervals.sandbox.world import World
 
 Json = dict[str, object]
 USER = {"user_email": "PLANTED-EMAIL-user@example.com", "user_uid": "77"}
@@ -119,70 +116,6 @@ def meter(world: World, item: UtilityMeter) -> Json:
     }
 
 
-def bill(item: UtilityMeter, known: Known) -> Json:
-    """A bill with its blocks; facts §4.4."""
-    it = known.bill
-    start, end = clock(it.start, item.zone), clock(it.end, item.zone)
-    lines = [
-        {
-            "name": line.name,
-            "start": utc_plain(it.start),
-            "end": utc_plain(it.end),
-            "cost": number(line.cost),
-            "volume": number(line.volume),
-            "rate": number(line.rate),
-            "unit": item.bill_unit,
-            "kind": line.kind,
-        }
-        for line in it.line_items
-    ]
-    tou = [
-        {
-            "name": name,
-            "bucket": name.lower().replace("_", "-"),
-            "cost": None,
-            "volume": number(volume),
-            "unit": item.bill_unit,
-        }
-        for name, volume in it.time_of_use
-    ]
-    demand = {"name": "Maximum demand", "cost": None, "demand": number(it.demand)}
-    return {
-        "uid": bill_uid(item, known),
-        "meter_uid": item.uid,
-        "authorization_uid": item.authorization_uid,
-        "created": utc(known.created),
-        "updated": utc(known.updated),
-        "notes": [],
-        "utility": item.utility,
-        "blocks": ["base", "sources", "line_items", "tiers", "tou", "demand", "power"],
-        "base": {
-            **_base(item),
-            "service_class": item.service_class,
-            "billing_contact": CONTACT,
-            "billing_address": ADDRESS,
-            "bill_start_date": start,
-            "bill_end_date": end,
-            "bill_statement_date": clock(it.end + DAY, item.zone),
-            "bill_total_cost": number(it.cost),
-            "bill_total_volume": number(it.volume),
-            "bill_total_unit": item.bill_unit,
-            "bill_total_kwh": number(it.volume) if item.bill_unit == "kwh" else None,
-        },
-        "sources": [{"type": "pdf", "raw_url": raw_url(bill_uid(item, known))}],
-        "line_items": lines,
-        "tiers": [],
-        "tou": tou,
-        "demand": [demand] if it.demand is not None else [],
-        "power": [],
-    }
-
-
-def bill_uid(item: UtilityMeter, known: Known) -> str:
-    """The uid of a bill, the same in truth."""
-    return make_uid("bill", item.uid, known.bill.number)
-
-
 def interval_head(block: Block) -> Json:
     """An Interval object without its readings; facts §4.5."""
     item = block.meter
@@ -195,69 +128,8 @@ def interval_head(block: Block) -> Json:
         "notes": [],
         "utility": item.utility,
         "blocks": ["base", "sources", "readings"],
-        "base": {**_base(item), "qualities": list(item.qualities)},
+        "base": {**service(item), "qualities": list(item.qualities)},
         "sources": [{"type": item.source, "raw_url": None}],
-    }
-
-
-def billing_account(world: World, uid: str, meters: list[UtilityMeter]) -> Json:
-    """The one billing account of an authorization; facts §4.7."""
-    known = world.collections.bills(meters[0])
-    return {
-        "uid": make_uid("account", uid),
-        "authorization_uid": uid,
-        "meter_uids": [item.uid for item in meters],
-        "notes": [],
-        "statement_dates": [clock(k.bill.end + DAY, meters[0].zone) for k in known],
-        "blocks": ["base", "sources"],
-        "base": {
-            "billing_contact": CONTACT,
-            "billing_address": ADDRESS,
-            "billing_account": account_number(uid),
-        },
-        "sources": [{"type": "pdf"}],
-    }
-
-
-def billing_summary(uid: str, meters: list[UtilityMeter], known: Known) -> Json:
-    """What one statement asks the customer to pay; facts §4.7."""
-    zone, it = meters[0].zone, known.bill
-    return {
-        "uid": make_uid("summary", uid, it.number),
-        "billing_account_uid": make_uid("account", uid),
-        "authorization_uid": uid,
-        "meter_uids": [item.uid for item in meters],
-        "notes": [],
-        "blocks": ["base", "new_charges", "sources"],
-        "base": {
-            "statement_date": clock(it.end + DAY, zone),
-            "amount_due": number(it.cost),
-            "amount_due_date": clock(it.end + 20 * DAY, zone),
-            "new_charges_amount": number(it.cost),
-            "new_balance_amount": None,
-            "previous_balance_amount": Verbatim("0.0"),
-            "previous_balance_unpaid": Verbatim("0.0"),
-            "previous_payment_amount": None,
-        },
-        "new_charges": [
-            {"name": line.name, "cost": number(line.cost)} for line in it.line_items
-        ],
-        "sources": [{"type": "pdf"}],
-    }
-
-
-def event(item: Event, world: World) -> Json:
-    """Something that happened; facts §4.7."""
-    owner = world.meters_by_uid[item.meter_uid].authorization_uid
-    return {
-        "uid": make_uid("event", *item),
-        "type": item.type,
-        "ts": utc(item.seconds),
-        "delivery_method": "webhook",
-        "delivery_target": "https://example.com/hook",
-        "is_delivered": True,
-        "authorization_uid": owner,
-        "meter_uid": item.meter_uid,
     }
 
 
@@ -277,22 +149,12 @@ def account_number(uid: str) -> str:
     return f"ACCT-{zlib.crc32(uid.encode()) % 10**6:06d}"
 
 
-def raw_url(name: str) -> str:
-    """Where the source of something can be downloaded."""
-    return f"https://utilityapi.com/api/v2/files/{make_uid('file', name)}"
-
-
-def utc_plain(seconds: int) -> str:
-    """An instant from the utility spelled in UTC, as line items do; facts §4.4."""
-    moment = datetime.fromtimestamp(seconds, timezone.utc)
-    return moment.isoformat(timespec="microseconds")
-
-
 def _ranges(zone: str, ranges: list[tuple[int, int]]) -> list[list[str]]:
     return [[clock(start, zone), clock(end, zone)] for start, end in ranges]
 
 
-def _base(item: UtilityMeter) -> Json:
+def service(item: UtilityMeter) -> Json:
+    """What the `base` of a meter, a bill and an Interval object have in common."""
     return {
         "service_identifier": item.service_identifier or f"SVC-{item.uid}",
         "service_tariff": item.service_tariff,
@@ -305,7 +167,7 @@ def _base(item: UtilityMeter) -> Json:
 def _meter_blocks(item: UtilityMeter) -> Json:
     return {
         "base": {
-            **_base(item),
+            **service(item),
             "service_class": item.service_class,
             "billing_contact": CONTACT,
             "billing_address": ADDRESS,

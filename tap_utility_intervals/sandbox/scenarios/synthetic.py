@@ -1,4 +1,4 @@
-"""Series made up from a seed: a value depends on seed, name and instant, on nothing else."""
+"""Series made up from a seed: a value depends on seed, name and instant alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from .readings import HOUR, Reading, Series, epoch
+from tap_utility_intervals.sandbox.readings import HOUR, Reading, Series, epoch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,13 +53,13 @@ def solar(  # noqa: PLR0913 - the parts of a series
     minutes: int = 15,
     lag: int = LAG,
 ) -> Series:
-    """A net-metered home: channels net, max, fwd and rev, where net = fwd - rev exactly."""
+    """A net-metered home: channels net, max, fwd, rev; net = fwd - rev exactly."""
     return Series(
         list(_solar(seed, name, (epoch(start), epoch(end)), zone, minutes, lag))
     )
 
 
-def _solar(  # noqa: PLR0913
+def _solar(  # noqa: PLR0913, PLR0917 - the parts of a series
     seed: object, name: str, span: tuple[int, int], zone: str, minutes: int, lag: int
 ) -> Iterator[Reading]:
     tz, step = ZoneInfo(zone), minutes * 60

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import csv
 import gzip
+import itertools
 from datetime import datetime, timezone
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from .bills import Bill, with_line_items
-from .readings import DAY, HOUR, Reading, Series, epoch
+from tap_utility_intervals.sandbox.bills import Bill, with_line_items
+from tap_utility_intervals.sandbox.readings import DAY, HOUR, Reading, Series, epoch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,11 @@ BILL_LAG = 3 * DAY
 
 def rows(name: str) -> list[tuple[str, str]]:
     """(start, value) of every line, as text."""
-    packed = files(__package__).joinpath(f"data/{name}.csv.gz").read_bytes()
+    packed = (
+        files(__package__.rpartition(".")[0])
+        .joinpath(f"data/{name}.csv.gz")
+        .read_bytes()
+    )
     lines = gzip.decompress(packed).decode().splitlines()
     return [(start, value) for start, value in csv.reader(lines[1:])]
 
@@ -44,7 +49,7 @@ def illinois(
         with_line_items(
             Bill(str(start), start, end, value, _cost(value), end + BILL_LAG)
         )
-        for (start, value), (end, _) in zip(lines, lines[1:])
+        for (start, value), (end, _) in itertools.pairwise(lines)
         if start >= first
     ]
     return Series(readings), tuple(bills)
@@ -54,10 +59,10 @@ def london() -> Series:
     """Half-hourly readings from 2012-10-03 to 2013-11-01.
 
     The file's clock has no offset and neither misses nor repeats an hour when London's
-    clock changes, so it is read as UTC. Once a month a stamp is there twice with the same
-    value: it is taken once. Two half hours, and the first two days of November and of
-    December 2012, are missing and stay missing. Before and after these dates the file
-    mixes up day and month, so that part is left out.
+    clock changes, so it is read as UTC. Once a month a stamp is there twice, with the
+    same value: it is taken once. Two half hours, and the first two days of November and
+    of December 2012, are missing and stay missing. Outside these dates the file mixes
+    up day and month, so that part is left out.
     """
     first, last = epoch("2012-10-03T00:00:00Z"), epoch("2013-11-01T00:00:00Z")
     found = {}

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from . import utilityapi_objects as objects
-from .blocks import Blocks
-from .collecting import Event
-from .utilityapi_intervals import IntervalList
-from .utilityapi_params import (
+from tap_utility_intervals.sandbox.collecting import Event
+from tap_utility_intervals.sandbox.utilityapi import objects, papers
+from tap_utility_intervals.sandbox.utilityapi.blocks import Blocks
+from tap_utility_intervals.sandbox.utilityapi.intervals import IntervalList
+from tap_utility_intervals.sandbox.utilityapi.params import (
     authorized,
     filters,
     flag,
@@ -22,14 +23,15 @@ from .utilityapi_params import (
     refuse,
     span,
 )
-from .utilityapi_posts import post
-from .wire import Answer, Request, answer, encode
+from tap_utility_intervals.sandbox.utilityapi.posts import post
+from tap_utility_intervals.sandbox.wire import Answer, Request, answer, encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .bills import Known
-    from .world import Authorization, UtilityMeter, World
+    from tap_utility_intervals.sandbox.accounts import Authorization, UtilityMeter
+    from tap_utility_intervals.sandbox.bills import Known
+    from tap_utility_intervals.sandbox.world import World
 
 PREFIX = "/api/v2"
 KEPT_LISTS = 64
@@ -49,7 +51,7 @@ class Listing:
 
 
 class UtilityApi:
-    """Answers every documented call that a reader may make, and the two that collect."""
+    """Answers every documented call of a reader, and the two that collect."""
 
     def __init__(self, world: World, token: str) -> None:
         self.world = world
@@ -229,8 +231,8 @@ class UtilityApi:
             reverse=order(request) == "latest_first",
         )
         return Listing(
-            [objects.bill_uid(*pair) for pair in found],
-            [lambda pair=pair: objects.bill(*pair) for pair in found],  # type: ignore[misc]
+            [papers.bill_uid(*pair) for pair in found],
+            [lambda pair=pair: papers.bill(*pair) for pair in found],  # type: ignore[misc]
         )
 
     def _events(self, request: Request) -> Listing:
@@ -240,13 +242,13 @@ class UtilityApi:
         found = sorted([*created, *told], reverse=True)
         if flag(request, "is_delivered") is False:
             found = []
-        shown = [objects.event(item, self.world) for item in found]
+        shown = [papers.event(item, self.world) for item in found]
         return _ready(shown)
 
     def _billing_accounts(self, request: Request) -> Listing:
         return _ready(
             [
-                objects.billing_account(self.world, uid, meters)
+                papers.billing_account(self.world, uid, meters)
                 for uid, meters in self._accounts(request)
             ],
             request.names("uids"),
@@ -254,7 +256,7 @@ class UtilityApi:
 
     def _billing_summaries(self, request: Request) -> Listing:
         shown = [
-            objects.billing_summary(uid, meters, known)
+            papers.billing_summary(uid, meters, known)
             for uid, meters in self._accounts(request)
             for known in reversed(self.world.collections.bills(meters[0]))
         ]

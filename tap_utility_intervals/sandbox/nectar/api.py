@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import nectar_objects as objects
-from .nectar_bills import BillLists
-from .nectar_intervals import IntervalLists
-from .nectar_pages import paged
-from .nectar_params import authorized, forbidden, refuse, whole
-from .truth import nectar_meters
-from .wire import Answer, Request, answer
+from tap_utility_intervals.sandbox.nectar import objects
+from tap_utility_intervals.sandbox.nectar.bills import BillLists
+from tap_utility_intervals.sandbox.nectar.intervals import IntervalLists
+from tap_utility_intervals.sandbox.nectar.pages import paged
+from tap_utility_intervals.sandbox.nectar.params import (
+    authorized,
+    below,
+    forbidden,
+    refuse,
+    whole,
+)
+from tap_utility_intervals.sandbox.truth import nectar_meters
+from tap_utility_intervals.sandbox.wire import Answer, Request, answer
 
 if TYPE_CHECKING:
-    from .world import Company, Connection, World
+    from tap_utility_intervals.sandbox.accounts import Company, Connection
+    from tap_utility_intervals.sandbox.world import World
 
 VERSIONS = ("v2.2", "v2.1", "v2")
 MOST_CONNECTIONS = 500
@@ -73,15 +80,13 @@ class Nectar:
 
     def _connection(self, request: Request, rest: list[str]) -> Answer:
         options = self.world.nectar_options
-        if len(rest) == 2 and rest[1] == "details":
+        if rest[1:] == ["details"]:
             for owner in self.world.nectar:
                 for item in self._connections(owner):
                     if item.id == rest[0]:
                         return answer(objects.connection(item, owner, options))
             raise forbidden()
-        if len(rest) != 2 or rest[0] != "company":
-            raise refuse(404, "Not found.")
-        owner = self._owned(rest[1:])
+        owner = self._owned([below(rest, "company")])
         sites = set(request.query.get("sites", ()))
         email = request.get("connectionOwnerEmail")
         shown = [
@@ -100,10 +105,11 @@ class Nectar:
         return [item for item in owner.connections if item.life.holds(now)]
 
     def _meter(self, request: Request, rest: list[str]) -> Answer:
-        if len(rest) == 2 and rest[0] == "company":
+        if rest[:1] == ["company"]:
             if not self.world.nectar_options.meter_list:
                 raise refuse(404, "Not found.")
-            mine = {item.id for item in self._connections(self._owned(rest[1:]))}
+            owner = self._owned([below(rest, "company")])
+            mine = {item.id for item in self._connections(owner)}
             shown = [
                 objects.meter(meter, account)
                 for connection, account, meter in nectar_meters(self.world)
@@ -116,9 +122,7 @@ class Nectar:
         raise forbidden()
 
     def _interval(self, request: Request, rest: list[str]) -> Answer:
-        if len(rest) != 2 or rest[0] != "connection":
-            raise refuse(404, "Not found.")
-        item = self.world.connections.get(rest[1])
+        item = self.world.connections.get(below(rest, "connection"))
         if item is None or not item.life.holds(self.world.seconds):
             raise forbidden()
         return self.intervals.answer(request, item)

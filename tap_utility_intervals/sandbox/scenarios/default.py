@@ -1,15 +1,11 @@
-"""Ready-made worlds: the default one, a tiny one, and cheap big ones for benchmarks."""
+"""The default world: real meters of Illinois and London, made-up ones beside them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
-from . import eemeter
-from .bills import Bill, bills_from
-from .readings import DAY, Series, delayed, epoch, restated, without
-from .synthetic import solar, synthetic
-from .world import (
+from tap_utility_intervals.sandbox.accounts import (
     Account,
     Authorization,
     Channel,
@@ -17,14 +13,23 @@ from .world import (
     Connection,
     Identifier,
     NectarMeter,
-    NectarOptions,
     Site,
     UtilityMeter,
-    UtilityOptions,
-    World,
     identifiers,
     make_uuid,
 )
+from tap_utility_intervals.sandbox.bills import Bill, bills_from
+from tap_utility_intervals.sandbox.readings import (
+    DAY,
+    Series,
+    delayed,
+    epoch,
+    restated,
+    without,
+)
+from tap_utility_intervals.sandbox.scenarios import eemeter
+from tap_utility_intervals.sandbox.scenarios.synthetic import solar, synthetic
+from tap_utility_intervals.sandbox.world import World
 
 NEW_YORK, CHICAGO, LONDON = "America/New_York", "America/Chicago", "Europe/London"
 SOLAR = (Channel("net"), Channel("max", "kw"), Channel("fwd"), Channel("rev"))
@@ -138,7 +143,7 @@ def _utility_meters(
 
 
 def _solar_home(seed: int) -> Series:
-    """Two clock changes, a winter without readings between, one day read wrong at first."""
+    """Two clock changes, no readings in winter between, one day wrong at first."""
     whole = solar(
         seed, "solar", "2016-10-30T04:00:00Z", "2018-02-08T05:00:00Z", zone=NEW_YORK
     )
@@ -275,180 +280,3 @@ def _halves(volume: str) -> tuple[tuple[str, str], ...]:
     whole = Decimal(volume)
     peak = (whole * 2 / 5).quantize(Decimal("0.1"))
     return (("PEAK", str(peak)), ("OFF_PEAK", str(whole - peak)))
-
-
-def tiny_world(*, now: str = "2026-03-20T12:00:00Z", seed: int = 0) -> World:
-    """A few days over the clock changes of autumn 2025 and spring 2026, both providers."""
-    sunny = _around_changes(
-        solar(
-            seed, "sun", "2025-10-25T04:00:00Z", "2026-04-01T04:00:00Z", zone=NEW_YORK
-        )
-    )
-    flame = _around_changes(
-        synthetic(seed, "gas", "2025-10-25T05:00:00Z", "2026-04-01T05:00:00Z")
-    )
-    half = _around_changes(
-        synthetic(
-            seed, "half", "2025-10-25T00:00:00Z", "2026-04-01T00:00:00Z", minutes=30
-        )
-    )
-    edges = [epoch(f"2026-03-{day:02d}T05:00:00Z") for day in (7, 10, 17, 19)]
-    site = Site(make_uuid("tiny site"), "Tiny site")
-    accounts = [
-        Account(
-            make_uuid("tiny account", 1),
-            "T-1",
-            [
-                NectarMeter(
-                    make_uuid("tiny meter", 1),
-                    half,
-                    identifiers("T-001"),
-                    site.id,
-                    zone=LONDON,
-                    bills=bills_from(half, edges),
-                ),
-                NectarMeter(
-                    make_uuid("tiny meter", 2),
-                    flame,
-                    identifiers("T-002"),
-                    site.id,
-                    "GAS",
-                    "thm (US)",
-                    zone=CHICAGO,
-                    bills=bills_from(flame, edges),
-                    bill_unit="thm (US)",
-                ),
-            ],
-        )
-    ]
-    return World(
-        datetime.fromisoformat(now.replace("Z", "+00:00")),
-        [
-            UtilityMeter(
-                "101",
-                sunny,
-                zone=NEW_YORK,
-                channels=SOLAR,
-                bills=bills_from(sunny, edges),
-                block_days=4,
-            ),
-            UtilityMeter(
-                "102",
-                flame,
-                zone=CHICAGO,
-                channels=(Channel("net", "therms"),),
-                kwh_channel=None,
-                bills=bills_from(flame, edges),
-                bill_unit="therms",
-                service_class="res-gas",
-            ),
-        ],
-        [
-            Company(
-                make_uuid("tiny company"),
-                "Tiny",
-                [site],
-                [
-                    Connection(
-                        make_uuid("tiny connection"), accounts, site_ids=[site.id]
-                    )
-                ],
-            )
-        ],
-        seed=seed,
-        utilityapi_options=UtilityOptions(interval_limit=3),
-    )
-
-
-def _around_changes(series: Series) -> Series:
-    """Only the days around the clock changes, and those around the world's now."""
-    kept = [
-        ("2025-10-25T00:00:00Z", "2025-10-27T00:00:00Z"),
-        ("2025-11-01T04:00:00Z", "2025-11-03T05:00:00Z"),
-        ("2026-03-07T05:00:00Z", "2026-03-10T04:00:00Z"),
-        ("2026-03-17T04:00:00Z", "2026-03-31T04:00:00Z"),
-    ]
-    spans = [(epoch(start), epoch(end)) for start, end in kept]
-    return Series(
-        [
-            r
-            for r in series.readings
-            if any(low <= r.start < high for low, high in spans)
-        ]
-    )
-
-
-def bench_world(  # noqa: PLR0913 - the sizes of a benchmark
-    *,
-    meters: int = 20,
-    days: int = 90,
-    minutes: int = 15,
-    channels: int = 2,
-    connections: int = 0,
-    meters_per_connection: int = 1,
-    future_days: int = 10,
-    block_days: int = 20,
-    seed: int = 0,
-) -> World:
-    """Many meters that share one series, so that answers are made once and copied.
-
-    `meters` are UtilityAPI's, `connections` Nectar's. After `advance(days=1)` every meter
-    has a day more, of the `future_days` that are in store.
-    """
-    now = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
-    start = now.replace(hour=5) - timedelta(days=days)
-    shared = synthetic(
-        seed,
-        "bench",
-        start,
-        now + timedelta(days=future_days),
-        minutes=minutes,
-        channels=channels,
-    )
-    kinds = (Channel("net"), Channel("fwd"), Channel("rev"), Channel("max", "kw"))
-    created = epoch("2025-01-01T00:00:00Z")
-    utility = [
-        UtilityMeter(
-            str(3_000_000 + number),
-            shared,
-            str(1_000 + number // 500),
-            channels=kinds[:channels],
-            block_days=block_days,
-            created=created,
-        )
-        for number in range(meters)
-    ]
-    site = Site(make_uuid("bench site"))
-    nectar = [
-        Connection(
-            make_uuid("bench connection", number),
-            [
-                Account(
-                    make_uuid("bench account", number),
-                    f"B-{number}",
-                    [
-                        NectarMeter(
-                            make_uuid("bench meter", number, place),
-                            shared,
-                            identifiers(f"B{number:05d}-{place:03d}"),
-                            site.id,
-                        )
-                        for place in range(meters_per_connection)
-                    ],
-                )
-            ],
-            site_ids=[site.id],
-        )
-        for number in range(connections)
-    ]
-    company = Company(make_uuid("bench company"), "Bench", [site], nectar)
-    return World(
-        now,
-        utility,
-        [company] if connections else [],
-        seed=seed,
-        nectar_options=NectarOptions(),
-    )
-
-
-SCENARIOS = {"default": default_world, "tiny": tiny_world}

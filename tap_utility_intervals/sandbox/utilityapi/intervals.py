@@ -1,32 +1,34 @@
-"""`GET /intervals`: choosing, cutting, ordering and paging Interval objects; facts §3.4."""
+"""`GET /intervals`: choosing, cutting and paging Interval objects; facts §3.4."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from .blocks import key_of
-from .utilityapi_objects import interval_head
-from .utilityapi_params import (
+from tap_utility_intervals.sandbox.utilityapi.blocks import key_of
+from tap_utility_intervals.sandbox.utilityapi.objects import interval_head
+from tap_utility_intervals.sandbox.utilityapi.params import (
     filters,
     flag,
+    gone,
     integer,
-    missing,
     next_url,
     order,
     refuse,
     span,
 )
-from .wire import Answer, Chunk, encode
+from tap_utility_intervals.sandbox.wire import Answer, Chunk, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .blocks import Block, Blocks
-    from .wire import Request
-    from .world import UtilityMeter, World
+    from tap_utility_intervals.sandbox.accounts import UtilityMeter
+    from tap_utility_intervals.sandbox.utilityapi.blocks import Block, Blocks
+    from tap_utility_intervals.sandbox.wire import Request
+    from tap_utility_intervals.sandbox.world import World
 
 KEPT_LISTS = 256
 
@@ -78,7 +80,7 @@ class IntervalList:
         return Answer(200, _joined(chunks), cacheable=True)
 
     def asked(self, request: Request) -> list[UtilityMeter]:
-        """The meters that `meters` and `authorizations` name; one of them must be sent."""
+        """The meters that `meters` and `authorizations` name; one must be sent."""
         uids, owners = request.names("meters"), request.names("authorizations")
         if uids is None and owners is None:
             text = "Send meters or authorizations."
@@ -90,12 +92,8 @@ class IntervalList:
             meters = [known[uid] for uid in dict.fromkeys(uids) if uid in known]
         there = [m for m in meters if self.world.is_there(m)]
         status = self.world.utilityapi_options.unknown_meter_status
-        if uids is not None and len(there) < len(set(uids)) and status != 200:
-            raise (
-                missing()
-                if status == 404
-                else refuse(status, "invalid_param", "Some meters do not exist.")
-            )
+        if uids is not None and len(there) < len(set(uids)) and status != HTTPStatus.OK:
+            raise gone(status, "Some meters do not exist.")
         return [m for m in there if owners is None or m.authorization_uid in owners]
 
     def _blocks(self, request: Request) -> Found:
@@ -152,11 +150,7 @@ class IntervalList:
             place = bisect_right(found.keys, key)
         lives = place > 0 and found.blocks[place - 1].uid == after
         if not lives and options.cursors_die:
-            if options.dead_cursor_status == 404:
-                raise missing()
-            raise refuse(
-                options.dead_cursor_status, "invalid_param", "after does not exist."
-            )
+            raise gone(options.dead_cursor_status, "after does not exist.")
         return place
 
 

@@ -7,16 +7,17 @@ from collections import OrderedDict
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
-from .nectar_objects import identifier, moment
-from .nectar_pages import ordered, paged
-from .nectar_params import MeterFilter, instant
-from .readings import local
-from .truth import interval_ids
+from tap_utility_intervals.sandbox.nectar.objects import identifier, moment
+from tap_utility_intervals.sandbox.nectar.pages import ordered, paged
+from tap_utility_intervals.sandbox.nectar.params import MeterFilter, instant
+from tap_utility_intervals.sandbox.readings import local
+from tap_utility_intervals.sandbox.truth import interval_ids
 
 if TYPE_CHECKING:
-    from .readings import Reading
-    from .wire import Answer, Request
-    from .world import Account, Connection, NectarMeter, World
+    from tap_utility_intervals.sandbox.accounts import Account, Connection, NectarMeter
+    from tap_utility_intervals.sandbox.readings import Reading
+    from tap_utility_intervals.sandbox.wire import Answer, Request
+    from tap_utility_intervals.sandbox.world import World
 
 KEPT_LISTS = 256
 
@@ -32,7 +33,7 @@ class Row(NamedTuple):
 
 
 class IntervalLists:
-    """The intervals that each set of filters gives, found once per state of the world."""
+    """The intervals that each set of filters gives, found once per world version."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -68,7 +69,7 @@ class IntervalLists:
             if not meter.life.holds(self.world.seconds) or not wanted(meter):
                 continue
             view = meter.series.at(self.world.seconds).between(start, end)
-            for reading, created in zip(view.readings, view.created):
+            for reading, created in view.dated():
                 rows += [
                     Row(name, reading, created, meter, account)
                     for name in interval_ids(meter, reading)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from .utilityapi_params import missing, refuse
-from .wire import Answer, Request, answer
+from tap_utility_intervals.sandbox.utilityapi.params import missing, refuse
+from tap_utility_intervals.sandbox.wire import Answer, Request, answer
 
 if TYPE_CHECKING:
-    from .world import UtilityMeter, World
+    from tap_utility_intervals.sandbox.accounts import UtilityMeter
+    from tap_utility_intervals.sandbox.world import World
 
 MOST_MONTHS = 36
 FREQUENCIES = ("off", "monthly", "weekly", "daily")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, TypeVar
 
-from .nectar_params import whole
-from .wire import Answer, Chunk, Request, encode
+from tap_utility_intervals.sandbox.nectar.params import whole
+from tap_utility_intervals.sandbox.wire import Answer, Chunk, Request, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .world import NectarOptions
+    from tap_utility_intervals.sandbox.options import NectarOptions
 
 Row = TypeVar("Row")
 

@@ -6,18 +6,20 @@ uid is made of the newest end and the oldest start, so it moves while the object
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .readings import Snapshot, block_starts, local
-from .wire import Piece
+from tap_utility_intervals.sandbox.readings import Snapshot, block_starts, local
+from tap_utility_intervals.sandbox.wire import Piece
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .readings import Reading
-    from .world import Channel, UtilityMeter, World
+    from tap_utility_intervals.sandbox.accounts import Channel, UtilityMeter
+    from tap_utility_intervals.sandbox.readings import Reading
+    from tap_utility_intervals.sandbox.world import World
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Style:
                 if channel.meter_number
                 else "}"
             )
-            for channel, value in zip(self.channels, values)
+            for channel, value in zip(self.channels, values, strict=True)
             if value is not None
         )
         return f'{text},"datapoints":[{points}]}}'
@@ -168,12 +170,12 @@ class Blocks:
         bounds = [0, *edges, len(view.readings)]
         pieces = [
             view.pick(range(low, high))
-            for low, high in zip(bounds, bounds[1:])
+            for low, high in itertools.pairwise(bounds)
             if low < high
         ]
         if not meter.overlap:
             return [Part(piece) for piece in pieces]
-        followed = zip(pieces, [*pieces[1:], None])
+        followed = zip(pieces, [*pieces[1:], None], strict=True)
         return [Part(self._overlapped(meter, own, after)) for own, after in followed]
 
     def _overlapped(

@@ -6,14 +6,26 @@ import re
 from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING
 
-from .wire import Refusal, Request, answer
+from tap_utility_intervals.sandbox.wire import Refusal, Request, answer
 
 if TYPE_CHECKING:
-    from .world import NectarMeter
+    from collections.abc import Sequence
+
+    from tap_utility_intervals.sandbox.accounts import NectarMeter
 
 TYPES = frozenset(
-    ("ELECTRICITY", "GAS", "WATER", "DISTRICT", "WASTE")
-    + ("FUEL", "MISC", "REFRIGERANT", "SOLAR", "TELECOM")
+    (
+        "ELECTRICITY",
+        "GAS",
+        "WATER",
+        "DISTRICT",
+        "WASTE",
+        "FUEL",
+        "MISC",
+        "REFRIGERANT",
+        "SOLAR",
+        "TELECOM",
+    )
 )
 DATE_TYPES = ("BILL_DATE", "USAGE_PERIOD", "CREATED_DATE", "UPDATED_DATE")
 
@@ -57,15 +69,15 @@ def boolean(request: Request, name: str) -> bool:
     return text == "true"
 
 
-def day(request: Request, name: str) -> date | None:
-    """A plain date."""
+def day(request: Request, name: str) -> str | None:
+    """A plain date, checked, as text."""
     text = request.get(name)
     if text is None:
         return None
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
         raise invalid(name, "Date has wrong format. Use YYYY-MM-DD.")
     try:
-        return date.fromisoformat(text)
+        return date.fromisoformat(text).isoformat()
     except ValueError as error:
         raise invalid(name, "Date has wrong format. Use YYYY-MM-DD.") from error
 
@@ -90,6 +102,14 @@ def date_type(request: Request) -> str:
     if text not in DATE_TYPES:
         raise invalid("dateType", f'"{text}" is not a valid choice.')
     return text
+
+
+def below(rest: Sequence[str], *parents: str) -> str:
+    """The id in a path such as `company/{id}`, under one of these parents."""
+    match rest:
+        case [parent, name] if parent in parents:
+            return name
+    raise refuse(404, "Not found.")
 
 
 class MeterFilter:
