@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from typing import Any
 
 from scripts.demo.bills import Bill
 from scripts.demo.world import PROVIDERS
@@ -40,6 +41,12 @@ def cell(value: object) -> str:
     return "" if value is None else str(value)
 
 
+def short(meter_key: str) -> str:
+    """A meter's key, with only the beginning of a long account id."""
+    account, colon, meter = meter_key.rpartition(":")
+    return f"{account[:8]}…:{meter}" if colon else meter
+
+
 def rows_per_stream(counts: dict[str, Counter[str]]) -> str:
     """Rows by stream and provider."""
     head = ("stream", *PROVIDERS, "rows")
@@ -52,14 +59,14 @@ def rows_per_stream(counts: dict[str, Counter[str]]) -> str:
     )
 
 
-def meters(rows: Iterable[tuple[object, ...]]) -> str:
+def meters(rows: Iterable[tuple[Any, ...]]) -> str:
     """Meters with how far their intervals reach."""
     head = ("provider", "meter", "commodity", "intervals", "first", "up to")
     return table(
         head,
         (
-            (*row[:4], *(value and f"{value:%Y-%m-%d %H:%M}Z" for value in row[4:]))
-            for row in rows
+            (provider, short(key), *row, *(t and f"{t:%Y-%m-%d %H:%M}Z" for t in times))
+            for provider, key, *row, times in rows
         ),
     )
 
@@ -83,7 +90,7 @@ def bills(compared: Iterable[Bill]) -> str:
         head,
         (
             (
-                *(bill.provider, bill.meter, f"{bill.start:%Y-%m-%d}"),
+                *(bill.provider, short(bill.meter), f"{bill.start:%Y-%m-%d}"),
                 *(f"{bill.end:%Y-%m-%d}", bill.unit),
                 *(bill.billed, bill.summed, bill.difference),
             )

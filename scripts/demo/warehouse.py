@@ -48,7 +48,7 @@ class Warehouse:
         """Each meter with its intervals: how many, the first and the last."""
         return self.query("""
             select m.provider, m.meter_key, m.commodity, count(interval_start),
-                   min(interval_start), max(interval_end)
+                   [min(interval_start), max(interval_end)]
             from meters m left join intervals using (provider, meter_key)
             group by all order by m.provider desc, m.meter_key
         """)
