@@ -20,6 +20,10 @@ class Outcome(str, Enum):
     FAILED = "failed"
 
 
+WORSE = (Outcome.UNCHANGED, Outcome.DONE, Outcome.GONE, Outcome.FAILED)
+"""Of two outcomes of one source the later one in this order counts."""
+
+
 class Report:
     """Counts outcomes by provider and source; safe to use from any thread.
 
@@ -41,7 +45,7 @@ class Report:
         provider: str,
         source: str,
         outcome: Outcome,
-        reason: str = "",
+        reason: Exception | str = "",
     ) -> None:
         """Record what became of `source`; of several outcomes the worst stays."""
         worse = list(Outcome)
@@ -51,16 +55,16 @@ class Report:
                 outcome
             ) > worse.index(known):
                 self._outcomes[provider, source] = outcome
-                self._reasons[provider, source] = reason
+                self._reasons[provider, source] = str(reason)
 
     def expect(self, sources: int) -> None:
         """So many more sources are about to be read; for the progress shown."""
         self.expected += sources
 
-    def stop(self, provider: str, reason: str) -> None:
+    def stop(self, provider: str, reason: Exception | str) -> None:
         """Record that a whole provider was given up, such as after a 401."""
         with self._lock:
-            self.stopped.setdefault(provider, reason)
+            self.stopped.setdefault(provider, str(reason))
 
     def warn(self, what: str, count: int = 1) -> None:
         """Count a warning; its first occurrence is logged, the total at the end."""

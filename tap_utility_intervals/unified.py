@@ -55,7 +55,7 @@ class UnifiedStream(PagedStream):
             try:
                 yield from self.read(session)
             except (errors.ProviderError, Stopped) as error:
-                self.run.report.stop(session.name, str(error))
+                self.run.report.stop(session.name, error)
                 session.close()
 
     @abstractmethod
@@ -113,9 +113,7 @@ class SourceStream(UnifiedStream):
         elif isinstance(event, Lost):
             gone = isinstance(event.error, errors.Gone)
             outcome = Outcome.GONE if gone else Outcome.FAILED
-            report.add(
-                session.name, source_id(event.context), outcome, str(event.error)
-            )
+            report.add(session.name, source_id(event.context), outcome, event.error)
 
 
 class Intervals(SourceStream):

@@ -91,6 +91,9 @@ class Session(Protocol):
     workers: int
     """How many jobs may run at once."""
 
+    def ping(self) -> None:
+        """Ask one cheap question. Raises `errors.ProviderError`."""
+
     def meters(self) -> Iterator[Sequence[MeterRecord]]:
         """All meters, page by page. Raises `errors.ProviderError`."""
 

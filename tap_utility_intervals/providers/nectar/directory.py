@@ -169,9 +169,7 @@ class Directory:
             if part.error is not None:
                 gone = isinstance(part.error, errors.Gone)
                 outcome = Outcome.GONE if gone else Outcome.FAILED
-                self._report.add(
-                    normalize.NECTAR, part.company_id, outcome, str(part.error)
-                )
+                self._report.add(normalize.NECTAR, part.company_id, outcome, part.error)
         return parts
 
     def _part(self, path: str, name: str, company_id: str) -> _Part:

@@ -116,6 +116,10 @@ class NectarSession:
             self.client, run.report, _words(settings, "nectar_companies"), self.types
         )
 
+    def ping(self) -> None:
+        """Ask whether the key is good; what the answer holds is not documented."""
+        self.client.transport.get("/ping", decode=bytes)
+
     def meters(self) -> Iterator[Sequence[MeterRecord]]:
         """All meters, page by page; what a company does not show is reported."""
         page: list[MeterRecord] = []
@@ -129,7 +133,7 @@ class NectarSession:
         for company_id, error in self.directory.meter_errors.items():
             gone = isinstance(error, errors.Gone)
             outcome = Outcome.GONE if gone else Outcome.FAILED
-            self.run.report.add(self.name, company_id, outcome, str(error))
+            self.run.report.add(self.name, company_id, outcome, error)
 
     def interval_jobs(self, bookmarks: Bookmarks) -> Iterator[Job]:
         """One job for each connection, in the order of the listing."""

@@ -56,6 +56,10 @@ class UtilityApiSession:
         """Let go of connections and of whoever waits for its turn."""
         self.transport.close()
 
+    def ping(self) -> None:
+        """Ask for a page of the meter list: whether the token is good shows there."""
+        next(self.api.meters(), None)
+
     def meters(self) -> Iterator[Sequence[MeterRecord]]:
         """All meters as the listing has them."""
         yield [meter.record for meter in self.listed]
