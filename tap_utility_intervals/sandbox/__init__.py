@@ -44,7 +44,7 @@ from tap_utility_intervals.sandbox.scenarios import (
 )
 from tap_utility_intervals.sandbox.server import API_KEY, TOKEN, Logged, Sandbox
 from tap_utility_intervals.sandbox.truth import BillTruth, MeterTruth, ReadingTruth
-from tap_utility_intervals.sandbox.world import World
+from tap_utility_intervals.sandbox.world import Provider, World
 
 __all__ = [
     "API_KEY",
@@ -68,6 +68,7 @@ __all__ = [
     "MeterTruth",
     "NectarMeter",
     "NectarOptions",
+    "Provider",
     "Reading",
     "ReadingTruth",
     "Sandbox",

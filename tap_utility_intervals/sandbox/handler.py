@@ -10,6 +10,7 @@ import traceback
 from contextlib import suppress
 from datetime import timedelta
 from email.utils import format_datetime
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -64,12 +65,21 @@ class Server(ThreadingHTTPServer):
             traceback.print_exc()
 
 
+def nothing(_status: int, _size: int) -> None:
+    """Control requests are not counted."""
+
+
 class Handler(BaseHTTPRequestHandler):
     """One connection and the requests that come over it."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: Server
+
+    def setup(self) -> None:
+        """Begin without a request."""
+        super().setup()
+        self.leave: Callable[[int, int], None] = nothing
 
     def log_message(self, *_args: object) -> None:
         """Nothing goes to stderr; the log is in `Sandbox.requests`."""
@@ -89,14 +99,10 @@ class Handler(BaseHTTPRequestHandler):
             reply = answer(text, 404)
             self._send(reply, plain(reply.chunks))
             return
-        sandbox.enter(provider)
-        status, size, fault = 0, 0, None
-        try:
-            fault = sandbox.faults.strike(provider, request, sandbox.world.seconds)
-            status, size = self._reply(provider, request, fault)
-        finally:
-            kind = fault.kind if fault else None
-            sandbox.leave(provider, request, status, size, kind)
+        fault = sandbox.faults.strike(provider, request, sandbox.world.seconds)
+        kind = fault.kind if fault else None
+        self.leave = sandbox.enter(provider, request, kind)
+        self._reply(provider, request, fault)
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_GET  # noqa: N815
 
@@ -113,20 +119,19 @@ class Handler(BaseHTTPRequestHandler):
             f"http://{host}",
         )
 
-    def _reply(
-        self, provider: str, request: Request, fault: Fault | None
-    ) -> tuple[int, int]:
-        """Answer in good health or as the rule says; returns status and bytes sent."""
+    def _reply(self, provider: str, request: Request, fault: Fault | None) -> None:
+        """Answer in good health or as the rule says."""
         sandbox = self.server.sandbox
         if sandbox.latency:
             sandbox.stopping.wait(sandbox.latency)
         if fault is None:
-            return self._healthy(provider, request)
+            self._healthy(provider, request)
+            return
         if fault.kind == "slow":
             sandbox.stopping.wait(fault.seconds)
         if fault.kind == "advance":
             sandbox.world.advance(seconds=fault.seconds)
-        broken: dict[str, Callable[[], tuple[int, int]]] = {
+        broken: dict[str, Callable[[], None]] = {
             "status": lambda: self._faulty(fault),
             "flood": lambda: self._flood(fault.size),
             "reset": self._abort,
@@ -134,26 +139,26 @@ class Handler(BaseHTTPRequestHandler):
             "truncate": lambda: self._halved(provider, request),
             "reset_in_body": lambda: self._cut(provider, request),
         }
-        if fault.kind in broken:
-            return broken[fault.kind]()
-        return self._healthy(provider, request)
+        healthy = partial(self._healthy, provider, request)
+        broken.get(fault.kind, healthy)()
 
-    def _healthy(self, provider: str, request: Request) -> tuple[int, int]:
+    def _healthy(self, provider: str, request: Request) -> None:
         body = self.server.sandbox.body(self.path, provider, request)
-        return self._send(body.answer, body.content, GZIP if body.squeezed else None)
+        self._send(body.answer, body.content, GZIP if body.squeezed else None)
 
-    def _halved(self, provider: str, request: Request) -> tuple[int, int]:
+    def _halved(self, provider: str, request: Request) -> None:
         """Half a body as if it were the whole."""
         whole = plain(self.server.sandbox.answer(provider, request).chunks)
-        return self._send(Answer(200), whole[: len(whole) // 2])
+        self._send(Answer(200), whole[: len(whole) // 2])
 
-    def _cut(self, provider: str, request: Request) -> tuple[int, int]:
+    def _cut(self, provider: str, request: Request) -> None:
         """Half a body, then a reset."""
         whole = plain(self.server.sandbox.answer(provider, request).chunks)
+        self.leave(HTTPStatus.OK, len(whole) // 2)
         self._write(self._head(Answer(200), len(whole)) + whole[: len(whole) // 2])
-        return self._abort()
+        self._abort()
 
-    def _faulty(self, fault: Fault) -> tuple[int, int]:
+    def _faulty(self, fault: Fault) -> None:
         """The status, headers and body of the rule; `now+5` becomes an HTTP date."""
         headers = {
             name: self._date(float(value[4:])) if value.startswith("now+") else value
@@ -162,32 +167,32 @@ class Handler(BaseHTTPRequestHandler):
         html = fault.body.lstrip().startswith("<")
         kind = "text/html" if html else "application/json"
         reply = Answer(fault.status, content_type=kind)
-        return self._send(reply, fault.body.encode(), headers)
+        self._send(reply, fault.body.encode(), headers)
 
-    def _flood(self, size: int) -> tuple[int, int]:
+    def _flood(self, size: int) -> None:
         """A body of valid JSON that is far too long."""
+        self.leave(HTTPStatus.OK, size)
         self._write(self._head(Answer(200), size) + b'["')
         padding, left = b"x" * 65_536, size - 4
         while left > 0:
             self._write(padding[:left])
             left -= len(padding)
         self._write(b'"]')
-        return 200, size
 
-    def _abort(self) -> tuple[int, int]:
+    def _abort(self) -> None:
         """Cut the connection with a reset."""
+        self.leave(0, 0)
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
         os.close(self.connection.detach())
         self.close_connection = True
-        return 0, 0
 
     def _send(
         self, reply: Answer, body: bytes, extra: Mapping[str, str] | None = None
-    ) -> tuple[int, int]:
+    ) -> None:
         """Write status, headers and body at once."""
         head = self._head(reply, len(body), extra)
+        self.leave(reply.status, len(body))
         self._write(head if self.command == "HEAD" else head + body)
-        return reply.status, len(body)
 
     def _head(
         self, reply: Answer, size: int, extra: Mapping[str, str] | None = None

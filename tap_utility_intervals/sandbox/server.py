@@ -12,6 +12,7 @@ from tap_utility_intervals.sandbox.handler import Server
 from tap_utility_intervals.sandbox.wire import Refusal, gzipped, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from typing_extensions import Self
@@ -112,7 +113,7 @@ class Sandbox:
     def start(self) -> Self:
         """Serve in a thread of its own."""
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.02,), name="sandbox", daemon=True
+            target=self._server.serve_forever, args=(0.01,), name="sandbox", daemon=True
         )
         self._thread.start()
         return self
@@ -184,30 +185,45 @@ class Sandbox:
             self._cached = (version, self._cached[1] + len(body.content))
         return body
 
-    def enter(self, provider: str) -> None:
-        """Count a request in."""
+    def enter(
+        self, provider: str, request: Request, fault: str | None
+    ) -> Callable[[int, int], None]:
+        """Count a request in; what is returned counts it out, with status and size.
+
+        That is done before the answer is written: a client that waits for each answer
+        must never be seen with one request too many.
+        """
         with self._counting:
             self._in_flight[provider] += 1
             most = max(self.max_in_flight[provider], self._in_flight[provider])
             self.max_in_flight[provider] = most
+        left = False
 
-    def leave(
+        def leave(status: int, size: int) -> None:
+            nonlocal left
+            with self._counting:
+                if not left:
+                    left = True
+                    self._in_flight[provider] -= 1
+                    self._log(provider, request, status, size, fault)
+
+        return leave
+
+    def _log(
         self, provider: str, request: Request, status: int, size: int, fault: str | None
     ) -> None:
-        """Count a request out, and log it."""
-        with self._counting:
-            self._in_flight[provider] -= 1
-            self.requests.append(
-                Logged(
-                    len(self.requests),
-                    request.method,
-                    request.path,
-                    {name: ",".join(values) for name, values in request.query.items()},
-                    status,
-                    provider,
-                    self.world.now.isoformat(),
-                    size,
-                    fault,
-                    request.body.decode("utf-8", "replace"),
-                )
+        query = {name: ",".join(values) for name, values in request.query.items()}
+        self.requests.append(
+            Logged(
+                len(self.requests),
+                request.method,
+                request.path,
+                query,
+                status,
+                provider,
+                self.world.now.isoformat(),
+                size,
+                fault,
+                request.body.decode("utf-8", "replace"),
             )
+        )

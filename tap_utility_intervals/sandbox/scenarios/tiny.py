@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from tap_utility_intervals.sandbox.accounts import (
     Account,
@@ -27,22 +28,15 @@ from tap_utility_intervals.sandbox.scenarios.default import (
 from tap_utility_intervals.sandbox.scenarios.synthetic import solar, synthetic
 from tap_utility_intervals.sandbox.world import World
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 def tiny_world(*, now: str = "2026-03-20T12:00:00Z", seed: int = 0) -> World:
     """A few days around the clock changes of autumn 2025 and spring 2026."""
-    sunny = _around_changes(
-        solar(
-            seed, "sun", "2025-10-25T04:00:00Z", "2026-04-01T04:00:00Z", zone=NEW_YORK
-        )
-    )
-    flame = _around_changes(
-        synthetic(seed, "gas", "2025-10-25T05:00:00Z", "2026-04-01T05:00:00Z")
-    )
-    half = _around_changes(
-        synthetic(
-            seed, "half", "2025-10-25T00:00:00Z", "2026-04-01T00:00:00Z", minutes=30
-        )
-    )
+    sunny = _spans(lambda start, end: solar(seed, "sun", start, end, zone=NEW_YORK))
+    flame = _spans(lambda start, end: synthetic(seed, "gas", start, end))
+    half = _spans(lambda start, end: synthetic(seed, "half", start, end, minutes=30))
     edges = [epoch(f"2026-03-{day:02d}T05:00:00Z") for day in (7, 10, 17, 19)]
     site = Site(make_uuid("tiny site"), "Tiny site")
     accounts = [
@@ -111,7 +105,7 @@ def tiny_world(*, now: str = "2026-03-20T12:00:00Z", seed: int = 0) -> World:
     )
 
 
-def _around_changes(series: Series) -> Series:
+def _spans(make: Callable[[str, str], Series]) -> Series:
     """Only the days around the clock changes, and those around the world's now."""
     kept = [
         ("2025-10-25T00:00:00Z", "2025-10-27T00:00:00Z"),
@@ -119,11 +113,4 @@ def _around_changes(series: Series) -> Series:
         ("2026-03-07T05:00:00Z", "2026-03-10T04:00:00Z"),
         ("2026-03-17T04:00:00Z", "2026-03-31T04:00:00Z"),
     ]
-    spans = [(epoch(start), epoch(end)) for start, end in kept]
-    return Series(
-        [
-            r
-            for r in series.readings
-            if any(low <= r.start < high for low, high in spans)
-        ]
-    )
+    return Series([r for span in kept for r in make(*span).readings])

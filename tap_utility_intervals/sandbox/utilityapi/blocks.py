@@ -181,17 +181,23 @@ class Blocks:
     def _overlapped(
         self, meter: UtilityMeter, own: Snapshot, after: Snapshot | None
     ) -> Snapshot:
-        """An object that reaches into the next one, as things stood at its `updated`.
+        """An object that reaches into the next one, and was then left alone.
 
-        So a value of the same reading in two objects is right in the newer one.
+        The readings of the next one are as they were when this one last changed. So of
+        two values for the same reading, the one in the newer object is right.
         """
         readings, created = list(own.readings), list(own.created)
-        following = after.readings[: meter.overlap] if after else ()
-        for reading in following:
-            then = meter.series.as_of(reading, own.updated or 0)
+        following = (
+            after.pick(range(len(after.readings))[: meter.overlap])
+            if after
+            else own.pick(())
+        )
+        moment = max((own.updated or 0, *following.created))
+        for reading, known in following.dated():
+            then = meter.series.as_of(reading, moment)
             if then is not None:
                 readings.append(then)
-                created.append(then.available)
+                created.append(known)
         return Snapshot(tuple(readings), tuple(created))
 
 
