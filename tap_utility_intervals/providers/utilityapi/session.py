@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import cached_property, partial
 
 from tap_utility_intervals import errors
-from tap_utility_intervals.instants import seconds_form
+from tap_utility_intervals.instants import micros_form
 from tap_utility_intervals.providers.base import Bookmarks, Event, Job, Run
 from tap_utility_intervals.providers.transport import Transport
 from tap_utility_intervals.providers.utilityapi import normalize, planning
@@ -50,7 +50,7 @@ class UtilityApiSession:
         self.workers = run.settings.max_concurrency
         self.filter = StartFilter()
         self.per_request: int = run.settings.raw["utilityapi_meters_per_request"]
-        self.listed_at = seconds_form(run.started)
+        self.listed_at = micros_form(run.started)
 
     def close(self) -> None:
         """Let go of connections and of whoever waits for its turn."""
