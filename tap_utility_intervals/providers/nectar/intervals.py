@@ -142,7 +142,9 @@ class ConnectionJob:
     def _plan(self) -> Mark:
         """The mark to start from; its `resume` says where reading begins."""
         old, terms = self.old, self.terms
-        if old is None or terms.must_scan(old) or self._has_grown_behind(old):
+        if old is None or self._is_backfill or terms.must_scan(old):
+            return terms.begun(old)
+        if self._has_grown_behind(old):
             return terms.begun(old)
         start = begin(old, terms.since, self.wish.lookback)
         return replace(old, since=terms.since, resume=start)
@@ -224,11 +226,15 @@ class ConnectionJob:
         return replace(mark, before=limit if rows is not None else None, rows=rows)
 
     def _reached(self, mark: Mark) -> Iterator[Reached]:
-        """The bookmark, unless this run ends before what the last one has seen."""
-        end, old = self.wish.end, self.old
-        if end is not None and old is not None and old.seen and old.seen >= end:
-            return
-        yield Reached(self.context, _bookmark(mark))
+        """The bookmark, which a backfill of times long past does not touch."""
+        if not self._is_backfill:
+            yield Reached(self.context, _bookmark(mark))
+
+    @property
+    def _is_backfill(self) -> bool:
+        """Whether this run ends before what an earlier one has seen."""
+        end, seen = self.wish.end, self.old.seen if self.old else None
+        return end is not None and seen is not None and end <= seen
 
 
 def _bookmark(mark: Mark) -> Bookmark:

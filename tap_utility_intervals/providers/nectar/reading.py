@@ -95,7 +95,7 @@ class Reading:
         self._now = now
         self._longest = timedelta(0)
         self._proven = PADDINGS[0]
-        self._beyond: int | None = None
+        self._totals: dict[datetime | None, int] = {}
         self._counted: set[str] = set()
         self._opening: tuple[datetime | None, Page[Interval]] | None = None
 
@@ -107,7 +107,8 @@ class Reading:
         """
         page = self._page(Span(start, None), None)
         self._opening = start, page
-        return page.total or 0
+        self._totals[start] = page.total or 0
+        return self._totals[start]
 
     def walk(
         self, start: datetime | None, stop: datetime | None
@@ -148,13 +149,11 @@ class Reading:
             cursor, rest = edge, rest - inside
 
     def _rest(self, start: datetime | None, stop: datetime | None) -> int:
-        """How many rows lie in [start, stop)."""
-        if stop is not None and self._beyond is None:
-            self._beyond = self.count(stop)
-        opening = self._opening
-        known = opening is not None and opening[0] == start
-        total = opening[1].total if opening is not None and known else self.count(start)
-        return (total or 0) - (self._beyond or 0)
+        """How many rows lie in [start, stop), as far as was ever counted."""
+        return self._total(start) - (0 if stop is None else self._total(stop))
+
+    def _total(self, start: datetime | None) -> int:
+        return self._totals[start] if start in self._totals else self.count(start)
 
     def _beginning(self, rest: int, stop: datetime | None) -> tuple[datetime, int]:
         """An instant before which few rows lie, and how many."""
