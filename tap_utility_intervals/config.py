@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
+
+from jsonschema import Draft7Validator, ValidationError
 
 from tap_utility_intervals.errors import ConfigError
 from tap_utility_intervals.instants import parse_instant
@@ -72,6 +77,7 @@ SETTINGS: dict[str, JSONSchema] = {
             "The widest span that one request for intervals covers. "
             "Unset: chosen by provider and volume."
         ),
+        "examples": [30],
     },
     "max_concurrency": {
         "type": "integer",
@@ -179,6 +185,10 @@ class Settings:
             setting = "end_date"
             problem = "is not after start_date"
             raise ConfigError(setting, problem, '"2025-01-01"')
+        agent = filled.get("user_agent")
+        if agent is not None and not (agent.isascii() and agent.isprintable()):
+            setting, problem = "user_agent", "must be plain ASCII on one line"
+            raise ConfigError(setting, problem, example_of(SETTINGS[setting]))
         days = filled.get("window_days")
         return cls(
             raw=filled,
@@ -192,7 +202,7 @@ class Settings:
             max_retries=filled["max_retries"],
             max_response_bytes=int(filled["max_response_mb"] * 1_000_000),
             allow_insecure_http=filled["allow_insecure_http"],
-            user_agent=filled.get("user_agent"),
+            user_agent=agent,
         )
 
 
@@ -226,10 +236,13 @@ def base_url(setting: str, value: str, *, allow_insecure_http: bool) -> str:
     except ValueError:
         problem = "is not an address"
         raise ConfigError(setting, problem, example) from None
+    if not value.isprintable() or " " in value:
+        problem = "holds a space or a line break"
+        raise ConfigError(setting, problem, example)
     if parts.scheme not in {"http", "https"} or not host:
         problem = "needs a scheme (https://) and a host"
         raise ConfigError(setting, problem, example)
-    if parts.username or parts.password or parts.query or parts.fragment:
+    if "@" in parts.netloc or parts.query or parts.fragment:
         problem = "must be a bare address, without user name, query or fragment"
         raise ConfigError(setting, problem, example)
     if parts.scheme == "http" and not (allow_insecure_http or is_loopback(host)):
@@ -274,3 +287,98 @@ def credential(setting: str, value: str) -> None:
     if not value.isascii() or not value.isprintable() or " " in value:
         problem = "holds a space, a line break or a letter that no credential has"
         raise ConfigError(setting, problem)
+
+
+KINDS = {
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list of texts",
+    "object": "an object",
+}
+"""How the types of JSON Schema are called in a sentence."""
+
+WORDS = {
+    **dict.fromkeys(("true", "1", "yes", "on"), True),
+    **dict.fromkeys(("false", "0", "no", "off"), False),
+}
+"""How an environment variable spells a truth value."""
+
+
+def problems(config: Mapping[str, Any], schema: JSONSchema) -> list[str]:
+    """What is wrong with types and bounds: a sentence each, that shows no value."""
+    return [
+        str(_problem(error, schema["properties"]))
+        for error in Draft7Validator(schema).iter_errors(config)
+    ]
+
+
+def _problem(error: ValidationError, known: Mapping[str, JSONSchema]) -> ConfigError:
+    setting = str(error.absolute_path[0]) if error.absolute_path else "file"
+    schema = known.get(setting, {})
+    bound = error.validator_value
+    wrong = {
+        "minimum": f"must be at least {bound}",
+        "exclusiveMinimum": f"must be more than {bound}",
+        "maximum": f"must be at most {bound}",
+        "enum": f"must be one of {bound}",
+    }
+    kinds = " or ".join(KINDS[kind] for kind in kinds_of(schema) if kind in KINDS)
+    fits = f"must be {kinds}" if kinds else "is not as --about describes it"
+    problem = wrong.get(str(error.validator), fits)
+    return ConfigError(setting, problem, example_of(schema))
+
+
+def example_of(schema: JSONSchema) -> str | None:
+    """A value that would do, as JSON; None when the schema has none to show."""
+    examples = schema.get("examples") or [schema.get("default")]
+    return None if examples[0] is None else json.dumps(examples[0])
+
+
+def kinds_of(schema: JSONSchema) -> list[str]:
+    """The JSON types that a schema allows."""
+    kinds = schema.get("type", [])
+    return [kinds] if isinstance(kinds, str) else list(kinds)
+
+
+def tidied(
+    config: Mapping[str, Any], known: Mapping[str, JSONSchema]
+) -> dict[str, Any]:
+    """A configuration with defaults for what is unset or null, and plain numbers."""
+    given = {
+        name: _plain_number(value, known.get(name, {}))
+        for name, value in config.items()
+        if value is not None
+    }
+    return defaults(known) | given
+
+
+def _plain_number(value: Any, schema: JSONSchema) -> Any:  # noqa: ANN401 - JSON
+    """The SDK reads 1.5 as Decimal; JSON knows no difference between 8 and 8.0."""
+    kinds = kinds_of(schema)
+    if not isinstance(value, (float, Decimal)) or not {"integer", "number"} & {*kinds}:
+        return value
+    number = float(value)
+    if not math.isfinite(number):
+        return str(value)  # no number after all: `problems` says so
+    return int(number) if "integer" in kinds and number.is_integer() else number
+
+
+def from_text(text: str, schema: JSONSchema) -> Any:  # noqa: ANN401 - JSON
+    """A value as an environment variable holds it.
+
+    What does not fit stays the text it is, so that `problems` can name the setting.
+    """
+    kinds = kinds_of(schema)
+    if "string" in kinds:
+        return text
+    if "boolean" in kinds:
+        return WORDS.get(text.strip().lower(), text)
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    if "array" in kinds and not isinstance(value, list):
+        return [item.strip() for item in text.split(",")]
+    return value

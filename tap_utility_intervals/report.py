@@ -48,12 +48,9 @@ class Report:
         reason: Exception | str = "",
     ) -> None:
         """Record what became of `source`; of several outcomes the worst stays."""
-        worse = list(Outcome)
         with self._lock:
-            known = self._outcomes.get((provider, source), Outcome.DONE)
-            if (provider, source) not in self._outcomes or worse.index(
-                outcome
-            ) > worse.index(known):
+            known = self._outcomes.get((provider, source))
+            if known is None or WORSE.index(outcome) > WORSE.index(known):
                 self._outcomes[provider, source] = outcome
                 self._reasons[provider, source] = str(reason)
 

@@ -39,32 +39,25 @@ class Bookmarks:
     """The bookmarks of one stream's sources, each found by its context in O(1)."""
 
     def __init__(self, stream_state: dict[str, Any], replication_key: str) -> None:
-        """Index the partitions of `stream_state`, which stays the place they live in.
-
-        Raises:
-            ConfigError: when a newer version of this tap wrote the state.
-        """
-        found = stream_state.get("version", VERSION)
-        if not isinstance(found, int) or found > VERSION:
-            problem = f"has version {found}, newer than this tap's {VERSION}"
-            example = "upgrade the tap, or start without that state"
-            setting = "state"
-            raise ConfigError(setting, problem, example)
+        """Index the partitions of `stream_state`; that is where they live."""
         self.replication_key = replication_key
         self._state = stream_state
-        self._entries: dict[tuple[str, ...], dict[str, Any]] = {}
-        for entry in stream_state.get("partitions", []):
-            self._entries[_key(entry.get("context", {}))] = entry
+        self._index(stream_state.get("partitions", []))
+
+    def _index(self, entries: list[dict[str, Any]]) -> None:
+        self._entries = entries
+        self._places = {_key(e["context"]): place for place, e in enumerate(entries)}
 
     def __len__(self) -> int:
         """How many sources have a bookmark."""
-        return len(self._entries)
+        return len(self._places)
 
     def get(self, context: Mapping[str, str]) -> dict[str, Any] | None:
         """A copy of what is remembered of a source, or None if it was never read."""
-        entry = self._entries.get(_key(context))
-        if entry is None:
+        place = self._places.get(_key(context))
+        if place is None:
             return None
+        entry = self._entries[place]
         if entry.get("replication_key", self.replication_key) != self.replication_key:
             return None  # it followed another column: worthless for this one
         return {
@@ -74,34 +67,77 @@ class Bookmarks:
         }
 
     def put(self, context: Mapping[str, str], bookmark: Mapping[str, Any]) -> None:
-        """Remember a source, in the place of what was remembered before."""
+        """Remember a source, in the place of what was remembered before.
+
+        In one step: a signal in the midst of it finds the old bookmark or the new one.
+        """
         key = _key(context)
-        entry = self._entries.get(key)
-        if entry is None:
-            self._state["version"] = VERSION
-            entry = self._entries[key] = {}
-            self._state.setdefault("partitions", []).append(entry)
-        entry.clear()
-        entry["context"] = dict(context)
-        entry["replication_key"] = self.replication_key
-        entry.update(bookmark)
+        entry = {
+            "context": dict(context),
+            "replication_key": self.replication_key,
+            **bookmark,
+        }
+        place = self._places.get(key)
+        if place is not None:
+            self._entries[place] = entry
+            return
+        self._state["version"] = VERSION
+        self._state["partitions"] = self._entries
+        self._places[key] = len(self._entries)
+        self._entries.append(entry)
 
     def keep_only(self, provider: str, contexts: Iterable[Mapping[str, str]]) -> None:
         """Forget this provider's sources that are not among these."""
         keys = {_key(context) for context in contexts}
-        kept = {
-            key: entry
-            for key, entry in self._entries.items()
-            if key in keys or entry.get("context", {}).get("provider") != provider
-        }
+        kept = [
+            entry
+            for entry in self._entries
+            if _key(entry["context"]) in keys
+            or entry["context"].get("provider") != provider
+        ]
         if len(kept) != len(self._entries):
-            self._entries = kept
-            self._state["partitions"] = list(kept.values())
+            self._state["partitions"] = kept
+            self._index(kept)
 
 
-def _key(context: Mapping[str, str]) -> tuple[str, ...]:
-    """A context's values by name: whoever stores STATE may sort its keys."""
-    return tuple(str(context[name]) for name in sorted(context))
+def _key(context: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """A context whatever the order of its keys: whoever stores STATE may sort them."""
+    return tuple(sorted((name, str(value)) for name, value in context.items()))
+
+
+def readable(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A state as it was handed back, without what no bookmark can be read from.
+
+    Raises:
+        ConfigError: when a newer version of this tap wrote it.
+    """
+    bookmarks = state.get("bookmarks")
+    streams = bookmarks if isinstance(bookmarks, dict) else {}
+    return {
+        "bookmarks": {
+            name: _readable(name, found)
+            for name, found in streams.items()
+            if isinstance(found, dict)
+        }
+    }
+
+
+def _readable(stream: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    version = found.get("version", VERSION)
+    if not isinstance(version, int) or version > VERSION:
+        problem = f"has version {version} for {stream}, this tap knows up to {VERSION}"
+        advice = "upgrade the tap, or start without that state"
+        setting = "state"
+        raise ConfigError(setting, f"{problem}: {advice}")
+    if "partitions" not in found:
+        return dict(found)
+    entries = found["partitions"] if isinstance(found["partitions"], list) else []
+    kept = [
+        entry
+        for entry in entries
+        if isinstance(entry, dict) and isinstance(entry.get("context"), dict)
+    ]
+    return {**found, "partitions": kept}
 
 
 class StateOutlet(StateWriter):

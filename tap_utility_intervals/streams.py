@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import msgspec
 from singer_sdk import SchemaDirectory, Stream, StreamSchema
 from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from tap_utility_intervals.state import Bookmarks, StateOutlet
@@ -47,8 +48,10 @@ class PagedStream(Stream):
 
     @cached_property
     def bookmarks(self) -> Bookmarks:
-        """The bookmarks of this stream's sources."""
-        return Bookmarks(self.stream_state, self.replication_key or "")
+        """The bookmarks of this stream's sources; none, if all is wanted each time."""
+        wanted = self.replication_method == REPLICATION_INCREMENTAL
+        state = self.stream_state if wanted else {}
+        return Bookmarks(state, self.replication_key or "")
 
     def offer_state(self) -> None:
         """Let a STATE go out if one is due."""

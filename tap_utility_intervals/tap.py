@@ -6,26 +6,32 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 from functools import cached_property
 from types import FrameType
 from typing import IO, Any, ClassVar, NoReturn
 
+import click
 from singer_sdk import Stream, Tap
+from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers._util import load_json
 from singer_sdk.helpers.capabilities import (
     CapabilitiesEnum,
     PluginCapabilities,
     TapCapabilities,
 )
+from singer_sdk.plugin_base import _ConfigInput
+from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
 from tap_utility_intervals import config, errors
 from tap_utility_intervals.providers import PROVIDERS
 from tap_utility_intervals.providers.base import Provider, Run, Session
 from tap_utility_intervals.report import Report
-from tap_utility_intervals.state import StateOutlet
+from tap_utility_intervals.state import StateOutlet, readable
 from tap_utility_intervals.unified import Intervals, Meters, Usage
 from tap_utility_intervals.writer import SingerWriter, Terminated
 
@@ -88,18 +94,41 @@ class TapUtilityIntervals(Tap):
         return [provider.connect(run) for provider in self.providers]
 
     @override
+    def load_state(self, state: dict[str, Any]) -> None:
+        super().load_state(readable(state))
+
+    @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        found = super()._validate_config(raise_errors=False) if raise_errors else []
+        schema = self.config_jsonschema
+        self.append_builtin_config(schema)
+        self._config = config.tidied(self._config, schema["properties"])
+        found = config.problems(self._config, schema)
         try:
-            config.refuse_unknown(self.config, self.config_jsonschema["properties"])
+            config.refuse_unknown(self._config, schema["properties"])
             if not found:
                 self._check_settings()
         except errors.ConfigError as error:
-            found = [str(error)]
+            found = [str(error), *found]
         if found and raise_errors:
-            schema = self.config_jsonschema
             raise ConfigValidationError(found[0], errors=found, schema=schema)
         return found
+
+    @classproperty
+    @override
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
+        """The settings that environment variables hold, an empty one being unset."""
+        schema = cls.config_jsonschema
+        cls.append_builtin_config(schema)
+        known = schema["properties"]
+        texts = parse_environment_config(
+            {"properties": {name: {"type": "string"} for name in known}},
+            cls._env_var_prefix,
+        )
+        return {
+            name: config.from_text(text, known[name])
+            for name, text in texts.items()
+            if text
+        }
 
     def _check_settings(self) -> None:
         settings = config.Settings.parse(self.config)
@@ -113,11 +142,12 @@ class TapUtilityIntervals(Tap):
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """Ask the writing thread to stop between two lines; see `finish`."""
+        """Ask the writing thread to stop between two lines."""
         writer = self.message_writer
         if isinstance(writer, SingerWriter):
             writer.terminate(signum)
-        raise Terminated(signum)
+        else:
+            raise Terminated(signum)
 
     @override
     @classmethod
@@ -135,13 +165,48 @@ class TapUtilityIntervals(Tap):
             cls.print_about(about_format)
             return
         cls.print_version(print_fn=cls.logger.info)
-        tap = cls(
-            config=config.config if config else None,
-            state=None if state is None else load_json(state.read()),
-            catalog=None if catalog is None else load_json(catalog.read()),
-            parse_env_config=bool(config and config.parse_env),
-        )
+        try:
+            tap = cls(
+                config=config.config if config else None,
+                state=_load("state", state),
+                catalog=_load("catalog", catalog),
+                parse_env_config=bool(config and config.parse_env),
+            )
+        except errors.TapError as error:
+            cls.logger.error("%s", error)  # noqa: TRY400 - the sentence is enough
+            sys.exit(1)
         tap.run_to_the_end()
+
+    @override
+    @classmethod
+    def cb_config(
+        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
+    ) -> _ConfigInput:
+        """Read the files of `--config`."""
+        try:
+            return super().cb_config(ctx, param, value)
+        except (OSError, ValueError, TypeError) as error:
+            files = " ".join(value)
+            cls.logger.error("Cannot read the configuration %s: %s", files, error)  # noqa: TRY400
+            ctx.exit(1)
+
+    @override
+    @classmethod
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        """Sync one record of each stream; exit with 1 if a provider refuses."""
+        if value != CliTestOptionValue.All.value:
+            super().cb_test(ctx, param, value)
+            return
+        given: _ConfigInput = ctx.params.get("config") or _ConfigInput()
+        try:
+            tap = cls(config=given.config, parse_env_config=given.parse_env)
+            tap.run_connection_test()
+        except ConfigValidationError as refusal:
+            for sentence in refusal.errors:
+                cls.logger.error(sentence)  # noqa: TRY400
+            ctx.exit(1)
+        tap.report.summarise()
+        tap._leave(1 if tap.report.failed else 0)
 
     def run_to_the_end(self) -> NoReturn:
         """Sync everything, then exit: 0 if all is well, 1 if not, 128 + n on signal n.
@@ -151,27 +216,57 @@ class TapUtilityIntervals(Tap):
         """
         try:
             self.sync_all()
+            self.report.summarise()
         except Terminated as terminated:
             for signum in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(signum, signal.SIG_IGN)
             self.logger.warning("Asked to stop; the state so far is written.")
-            self._state_writer.write_state(self.state)
+            self._write_last_state()
             self._leave(128 + terminated.signum)
         except BrokenPipeError:
-            self.logger.error("The target went away; run again to resume.")  # noqa: TRY400
-            sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - till the exit
+            self._forget_target()
             self._leave(1)
         except errors.TapError as error:
             self.logger.error("%s", error)  # noqa: TRY400 - the sentence is enough
-            self._state_writer.write_state(self.state)
+            self._write_last_state()
             self._leave(1)
         except BaseException:
-            self._state_writer.write_state(self.state)
+            self._write_last_state()
             raise
-        self.report.summarise()
         self._leave(1 if self.report.failed else 0)
+
+    def _write_last_state(self) -> None:
+        try:
+            self._state_writer.write_state(self.state)
+        except BrokenPipeError:
+            self._forget_target()
+
+    def _forget_target(self) -> None:
+        """Nobody reads on: let nothing try to write again, not even the interpreter."""
+        self.logger.error("The target went away; run again to resume.")
+        with suppress(OSError):  # a test's standard output has no number
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def _leave(self, code: int) -> NoReturn:
         for session in self.__dict__.get("sessions", ()):
             session.close()
         sys.exit(code)
+
+
+def _load(setting: str, file: IO[str] | None) -> dict[str, Any] | None:
+    """The JSON object in a file; an empty file holds none.
+
+    Raises:
+        ConfigError: when it is something else.
+    """
+    text = file.read().strip() if file else ""
+    if not text:
+        return None
+    try:
+        found = load_json(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        problem = "is not a JSON object"
+        raise errors.ConfigError(setting, problem)
+    return found

@@ -7,6 +7,7 @@ A value that cannot be read becomes null, and its text is kept for the record's
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -21,6 +22,10 @@ MAX_KEPT = 200
 
 LARGEST_INTEGER = 2_147_483_647
 """What the schemas allow: some loaders make wider integers 128 bits wide."""
+
+
+SURROGATE = re.compile(rb"\\\\u[dD][89a-fA-F]")
+"""An escape for half a character, with or without its other half."""
 
 
 class Values:
@@ -132,4 +137,19 @@ def loads(body: bytes) -> Any:  # noqa: ANN401 - JSON
     Raises:
         ValueError: when it is not JSON at all.
     """
-    return json.loads(body, parse_float=Decimal, parse_constant=str)
+    found = json.loads(body, parse_float=Decimal, parse_constant=str)
+    return _whole_characters(found) if SURROGATE.search(body) else found
+
+
+def _whole_characters(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Put U+FFFD for halves of characters, which no encoder can write."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_whole_characters(item) for item in value]
+    if isinstance(value, dict):
+        return {
+            _whole_characters(name): _whole_characters(item)
+            for name, item in value.items()
+        }
+    return value

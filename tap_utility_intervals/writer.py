@@ -103,9 +103,11 @@ class SingerWriter(SimpleSingerWriter):
         Raises:
             Terminated: unless a write is under way; then that write raises it.
         """
-        self._signum = signum
-        if not self._writing:
-            raise Terminated(signum)
+        if self._writing:
+            self._signum = signum
+            return
+        self._signum = None  # the last STATE is still to be written
+        raise Terminated(signum)
 
     @contextmanager
     def _uninterrupted(self) -> Iterator[None]:

@@ -21,6 +21,7 @@ import backoff
 import msgspec
 import requests
 from requests.utils import get_environ_proxies
+from typing_extensions import override
 
 from tap_utility_intervals import errors
 from tap_utility_intervals.config import Settings
@@ -48,6 +49,18 @@ class _PutOff(Exception):  # noqa: N818 - not an error: the server asks for pati
     def __init__(self, error: errors.ProviderError) -> None:
         super().__init__(str(error))
         self.error = error
+
+
+class _Session(requests.Session):
+    """Takes a redirect for an answer like any other.
+
+    Asked not to follow them, `requests` still looks where they lead, and reads their
+    bodies whole.
+    """
+
+    @override
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
 
 
 @dataclass(frozen=True)
@@ -117,7 +130,10 @@ class Transport:
             errors.UnsafeLink: when the URL leads elsewhere; nothing is sent.
             errors.ProviderError: as `get`.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            parts = urlsplit("")
         if not self.is_ours(parts):
             raise self._error(errors.UnsafeLink, parts, None, source)
         return self._persist(parts, decode, source)
@@ -138,29 +154,26 @@ class Transport:
     def _persist(
         self, url: SplitResult, decode: Callable[[bytes], T], source: str | None
     ) -> T:
-        """Ask again after a failure that may pass, later each time."""
+        """Ask again after a failure that may pass, later each time.
+
+        A server that puts us off has not failed; the limiter does that waiting, for it
+        belongs to the credential, so that all workers wait.
+        """
         waits = backoff.expo(base=2, factor=0.5, max_value=SLOWEST_BACKOFF)
         next(waits)  # backoff's generators begin with an empty step
-        for _ in range(self.max_retries):
-            try:
-                return self._wait_politely(url, decode, source)
-            except PASSING:
-                self.limiter.sleep(backoff.full_jitter(next(waits)))
-        return self._wait_politely(url, decode, source)
-
-    def _wait_politely(
-        self, url: SplitResult, decode: Callable[[bytes], T], source: str | None
-    ) -> T:
-        """Ask again whenever the server puts us off; the limiter does the waiting.
-
-        It belongs to the credential, so that all workers wait.
-        """
-        for _ in range(MOST_POLITE_WAITS):
+        failures = put_off = 0
+        while True:
             try:
                 return self._once(url, decode, source)
-            except _PutOff as put_off:
-                error = put_off.error
-        raise error
+            except _PutOff as patience:
+                put_off += 1
+                if put_off > MOST_POLITE_WAITS:
+                    raise patience.error from None
+            except PASSING:
+                failures += 1
+                if failures > self.max_retries:
+                    raise
+                self.limiter.sleep(backoff.full_jitter(next(waits)))
 
     def _once(
         self, url: SplitResult, decode: Callable[[bytes], T], source: str | None
@@ -174,8 +187,8 @@ class Transport:
                     stream=True,
                 )
                 with response:
-                    self._note_time(response)
-                    self._judge(response, url, source)
+                    now = self._note_time(response)
+                    self._judge(response, url, source, now)
                     body = self._read(response, url, source)
             except requests.RequestException as failure:
                 problem = f"could not be reached ({type(failure).__name__})"
@@ -185,7 +198,11 @@ class Transport:
         return self._decode(body, decode, url, source)
 
     def _judge(
-        self, response: requests.Response, url: SplitResult, source: str | None
+        self,
+        response: requests.Response,
+        url: SplitResult,
+        source: str | None,
+        now: datetime,
     ) -> None:
         """Raise for every status but 200."""
         status = response.status_code
@@ -194,7 +211,6 @@ class Transport:
         kind = _kind(status)
         error = self._error(kind, url, status, source)
         if status in {HTTPStatus.ACCEPTED, HTTPStatus.TOO_MANY_REQUESTS}:
-            now = self.server_time or datetime.now(timezone.utc)
             wait = retry_after(response.headers.get("Retry-After"), now)
             self.limiter.hold(min(POLITE_WAIT if wait is None else wait, LONGEST_WAIT))
             raise _PutOff(error)
@@ -241,20 +257,22 @@ class Transport:
             return errors.Unauthorized(provider, path, setting=setting, source=source)
         return kind(provider, path, status=status, source=source, problem=problem)
 
-    def _note_time(self, response: requests.Response) -> None:
-        """Remember the server's clock as of its first answer."""
-        date = response.headers.get("Date")
-        if self.server_time is None and date:
-            try:
-                self.server_time = parsedate_to_datetime(date)
-            except ValueError:
-                return
+    def _note_time(self, response: requests.Response) -> datetime:
+        """The server's clock, if it tells one; the first answer's is remembered."""
+        try:
+            now = parsedate_to_datetime(response.headers.get("Date", ""))
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return datetime.now(timezone.utc)
+        # "-0000" comes naive and means UTC.
+        now = now if now.tzinfo else now.replace(tzinfo=timezone.utc)
+        self.server_time = self.server_time or now
+        return now
 
     def _session(self) -> requests.Session:
         """One session a thread: `requests` does not promise that one can be shared."""
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
-            session = requests.Session()
+            session = _Session()
             # The environment is read once (it costs as much as a request) and without
             # .netrc, an entry of which would replace our credential.
             session.trust_env = False
