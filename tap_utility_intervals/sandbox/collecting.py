@@ -73,6 +73,7 @@ class Collections:
         self.began = world.seconds
         self.events: list[Event] = []
         self._states: dict[str, State] = {}
+        self._touched: set[str] = set()
         self._views: dict[tuple[str, bool], tuple[int, Snapshot]] = {}
 
     def state(self, meter: UtilityMeter) -> State:
@@ -84,6 +85,10 @@ class Collections:
             state = self._states[meter.uid] = State(spans, meter.monitoring)
         self._settle(meter, state)
         return state
+
+    def activated(self, meter: UtilityMeter) -> bool:
+        """Whether anything was ever collected of a meter, or is to be."""
+        return meter.collected or meter.uid in self._touched
 
     def status(self, meter: UtilityMeter) -> tuple[str, int]:
         """`pending`, `updated` or `errored`, and since when."""
@@ -101,7 +106,7 @@ class Collections:
     def readings(self, meter: UtilityMeter, *, mixed: bool) -> Snapshot:
         """The readings on offer now; `mixed` adds those of other lengths."""
         mixed = mixed and meter.mixed is not None
-        if not mixed and meter.uid not in self._states and self._is_plain(meter):
+        if not mixed and self._is_plain(meter):
             return meter.series.at(self.world.seconds)
         key, version = (meter.uid, mixed), self.world.version
         cached = self._views.get(key)
@@ -132,6 +137,7 @@ class Collections:
         """Begin to collect the last `months` of a meter."""
         now = self.world.seconds
         state = self.state(meter)
+        self._touched.add(meter.uid)
         state.jobs.append(Job(Span(now - int(months * MONTH), now, now, now), now))
         self.events.append(Event(now, "meter_historical_collection_started", meter.uid))
         self.world.changed()
@@ -140,6 +146,7 @@ class Collections:
         """Switch ongoing monitoring: it offers what comes, not what was."""
         now = self.world.seconds
         state = self.state(meter)
+        self._touched.add(meter.uid)
         if state.monitoring == "off" and frequency != "off":
             state.spans.append(Span(now, ALWAYS, now, ALWAYS))
         elif frequency == "off":
@@ -151,7 +158,8 @@ class Collections:
 
     def _is_plain(self, meter: UtilityMeter) -> bool:
         expires = self.world.authorizations_by_uid[meter.authorization_uid].expires
-        return meter.collected and meter.monitoring != "off" and expires is None
+        plain = meter.collected and meter.monitoring != "off" and expires is None
+        return plain and meter.uid not in self._touched
 
     def _settle(self, meter: UtilityMeter, state: State) -> None:
         options, job = self.world.utilityapi_options, state.job

@@ -45,6 +45,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.now = self.now.astimezone(timezone.utc)
+        self.seconds = epoch(self.now)
         self.lock = threading.RLock()
         self.collections = Collections(self)
         named = {authorization.uid for authorization in self.authorizations}
@@ -58,11 +59,6 @@ class World:
             *(Authorization(uid) for uid in missing),
         ]
 
-    @property
-    def seconds(self) -> int:
-        """The clock in epoch seconds."""
-        return epoch(self.now)
-
     def advance(self, *, days: float = 0, seconds: float = 0) -> datetime:
         """Move the clock; new data appear, restatements arrive."""
         return self.move(self.now + timedelta(days=days, seconds=seconds))
@@ -71,6 +67,7 @@ class World:
         """Set the clock, also backwards."""
         with self.lock:
             self.now = now.astimezone(timezone.utc)
+            self.seconds = epoch(self.now)
             self.changed()
         return self.now
 
@@ -82,6 +79,14 @@ class World:
     def meters_by_uid(self) -> dict[str, UtilityMeter]:
         """UtilityAPI meters by uid, whether they are there now or not."""
         return {meter.uid: meter for meter in self.utilityapi}
+
+    @cached_property
+    def meters_by_authorization(self) -> dict[str, list[UtilityMeter]]:
+        """UtilityAPI meters by the uid of their authorization."""
+        found: dict[str, list[UtilityMeter]] = {}
+        for meter in self.utilityapi:
+            found.setdefault(meter.authorization_uid, []).append(meter)
+        return found
 
     @cached_property
     def authorizations_by_uid(self) -> dict[str, Authorization]:

@@ -13,10 +13,11 @@ from tap_utility_intervals.sandbox import Sandbox, World, tiny_world
 class Client:
     """A naive reader of a running sandbox, as a stranger would write it."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, session: requests.Session) -> None:
         self.sandbox = sandbox
         self.world = sandbox.world
-        self.session = requests.Session()
+        self.session = session
+        self.session.trust_env = False
         self.session.trust_env = False
 
     def get(self, url: str, **params: Any) -> requests.Response:
@@ -76,9 +77,8 @@ def serve() -> Iterator[Serve]:
     with ExitStack() as stack:
 
         def start(world: World, **options: Any) -> Client:
-            client = Client(stack.enter_context(Sandbox(world, **options)))
-            stack.callback(client.session.close)
-            return client
+            sandbox = stack.enter_context(Sandbox(world, **options))
+            return Client(sandbox, stack.enter_context(requests.Session()))
 
         yield start
 

@@ -12,6 +12,7 @@ from tap_utility_intervals.sandbox import (
     World,
     bills_from,
     epoch,
+    restated,
     synthetic,
 )
 from tests.sandbox.conftest import Client, Serve
@@ -164,3 +165,17 @@ def test_401_402_and_404(client: Client) -> None:
     url = f"{client.sandbox.utilityapi_url}/meters/historical-collection"
     assert client.session.post(url, json={}, timeout=10).status_code == 401
     assert client.readings(meters="1") == []
+
+
+def test_collecting_again_brings_restated_values(serve: Serve) -> None:
+    first = SERIES.readings[0].start
+    changed = restated(SERIES, [(first, epoch(NOW) + 60, ("9.990",))])
+    client = serve(World(NOW, [UtilityMeter("1", changed, monitoring="off")]))
+    client.world.advance(days=1)
+    before = client.walk_ua("intervals", meters="1", limit=100)[-1]
+    collect(client, {"meters": ["1"], "collection_duration": 12})
+    client.world.advance(days=1)
+    after = client.walk_ua("intervals", meters="1", limit=100)[-1]
+    assert before["readings"][-1]["kwh"] != after["readings"][-1]["kwh"] == 9.99
+    assert before["created"] == after["created"]
+    assert before["updated"] < after["updated"]

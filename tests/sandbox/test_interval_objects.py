@@ -242,8 +242,11 @@ def test_gas_has_no_kwh_and_a_meter_may_have_no_datapoints(serve: Serve) -> None
     reading = serve(gas).readings(meters="1")[0]
     assert reading["kwh"] is None
     assert reading["datapoints"][0]["meter_number"] == "G1"
-    bare = serve(world(with_datapoints=False)).readings(meters="1")[0]
+    client = serve(world(with_datapoints=False))
+    bare = client.readings(meters="1")[0]
     assert set(bare) == {"start", "end", "kwh", "object"}
+    truth = list(client.world.truth("utilityapi"))
+    assert {(reading.type, reading.unit) for reading in truth} == {(None, "kwh")}
 
 
 def test_incomplete_on_demand(serve: Serve) -> None:

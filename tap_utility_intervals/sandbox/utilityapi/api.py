@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ from tap_utility_intervals.sandbox.utilityapi.params import (
     span,
 )
 from tap_utility_intervals.sandbox.utilityapi.posts import post
-from tap_utility_intervals.sandbox.wire import Answer, Request, answer, encode
+from tap_utility_intervals.sandbox.wire import Answer, Request, Verbatim, answer, encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -165,7 +166,7 @@ class UtilityApi:
     def _authorization(self, request: Request, item: Authorization) -> object:
         shown = objects.authorization(self.world, item)
         if request.get("include") == "meters":
-            mine = [m for m in self._there() if m.authorization_uid == item.uid]
+            mine = self._there(self.world.meters_by_authorization.get(item.uid, []))
             size = self.world.utilityapi_options.page_size
             made = [self._meter(request, meter) for meter in mine[:size]]
             follow = None
@@ -185,7 +186,7 @@ class UtilityApi:
         }
         found = [
             item
-            for item in self._there()
+            for item in self._there(self.world.utilityapi)
             if _listed(item.uid, request.names("uids"))
             and _listed(item.authorization_uid, request.names("authorizations"))
             and _listed(item.utility, request.names("utility"))
@@ -200,7 +201,7 @@ class UtilityApi:
     def _has(self, item: UtilityMeter, wanted: dict[str, bool | None]) -> bool:
         state = self.world.collections.state(item)
         facts = {
-            "activated": item.collected or bool(state.jobs),
+            "activated": self.world.collections.activated(item),
             "archived": item.archived,
             "monitored": state.monitoring != "off",
         }
@@ -209,11 +210,12 @@ class UtilityApi:
     def _meter(self, request: Request, item: UtilityMeter) -> object:
         if flag(request, "expand_meter_blocks"):
             item = replace(item, expanded=True)
-        return objects.meter(self.world, item)
+        shown = objects.meter(self.world, item)
+        return Verbatim(json.dumps(shown))  # there may be very many
 
-    def _there(self) -> list[UtilityMeter]:
-        """The meters that can be seen, newest `created` first."""
-        found = [item for item in self.world.utilityapi if self.world.is_there(item)]
+    def _there(self, meters: Sequence[UtilityMeter]) -> list[UtilityMeter]:
+        """Those of the meters that can be seen, newest `created` first."""
+        found = [item for item in meters if self.world.is_there(item)]
         return sorted(found, key=lambda item: (-item.created, item.uid))
 
     def _bills(self, request: Request) -> Listing:
@@ -236,8 +238,11 @@ class UtilityApi:
         )
 
     def _events(self, request: Request) -> Listing:
-        created = [Event(m.created, "meter_created", m.uid) for m in self._there()]
-        there = {item.uid for item in self._there()}
+        created = [
+            Event(m.created, "meter_created", m.uid)
+            for m in self._there(self.world.utilityapi)
+        ]
+        there = {item.uid for item in self._there(self.world.utilityapi)}
         told = [e for e in self.world.collections.events if e.meter_uid in there]
         found = sorted([*created, *told], reverse=True)
         if flag(request, "is_delivered") is False:
@@ -266,7 +271,7 @@ class UtilityApi:
 
     def _accounts(self, request: Request) -> list[tuple[str, list[UtilityMeter]]]:
         groups: dict[str, list[UtilityMeter]] = {}
-        for item in self._there():
+        for item in self._there(self.world.utilityapi):
             groups.setdefault(item.authorization_uid, []).append(item)
         wanted = request.names("meters")
         return [

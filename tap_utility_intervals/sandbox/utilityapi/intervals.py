@@ -23,8 +23,6 @@ from tap_utility_intervals.sandbox.utilityapi.params import (
 from tap_utility_intervals.sandbox.wire import Answer, Chunk, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from tap_utility_intervals.sandbox.accounts import UtilityMeter
     from tap_utility_intervals.sandbox.utilityapi.blocks import Block, Blocks
     from tap_utility_intervals.sandbox.wire import Request
@@ -86,10 +84,13 @@ class IntervalList:
             text = "Send meters or authorizations."
             raise refuse(400, "required_param_missing", text)
         if uids is None:
-            meters: Iterable[UtilityMeter] = self.world.utilityapi
+            known = self.world.meters_by_authorization
+            meters = [
+                m for owner in dict.fromkeys(owners or ()) for m in known.get(owner, ())
+            ]
         else:
-            known = self.world.meters_by_uid
-            meters = [known[uid] for uid in dict.fromkeys(uids) if uid in known]
+            named = self.world.meters_by_uid
+            meters = [named[uid] for uid in dict.fromkeys(uids) if uid in named]
         there = [m for m in meters if self.world.is_there(m)]
         status = self.world.utilityapi_options.unknown_meter_status
         if uids is not None and len(there) < len(set(uids)) and status != HTTPStatus.OK:

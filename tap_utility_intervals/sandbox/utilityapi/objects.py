@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tap_utility_intervals.sandbox.readings import DAY, stamp
@@ -22,6 +23,7 @@ CONTACT = "PLANTED-NAME Jane Doe"
 ADDRESS = "PLANTED-ADDRESS 123 Main St, Anytown"
 
 
+@lru_cache(maxsize=4_096)
 def utc(seconds: int) -> str:
     """A time that UtilityAPI made itself: always UTC; facts §5.1."""
     return stamp(seconds).isoformat(timespec="microseconds")
@@ -85,7 +87,7 @@ def meter(world: World, item: UtilityMeter) -> Json:
         "created": utc(item.created),
         **USER,
         "is_archived": item.archived,
-        "is_activated": offered or item.collected or bool(state.jobs),
+        "is_activated": collections.activated(item),
         "is_expanded": item.expanded,
         "notes": _meter_notes(item, status, since, offered=offered),
         "status": status,
@@ -150,7 +152,10 @@ def account_number(uid: str) -> str:
 
 
 def _ranges(zone: str, ranges: list[tuple[int, int]]) -> list[list[str]]:
-    return [[clock(start, zone), clock(end, zone)] for start, end in ranges]
+    return [[_edge(start, zone), _edge(end, zone)] for start, end in ranges]
+
+
+_edge = lru_cache(maxsize=4_096)(clock)  # neighbouring meters begin and end together
 
 
 def service(item: UtilityMeter) -> Json:
