@@ -86,7 +86,8 @@ def stopped(signum: int, _frame: object) -> NoReturn:
 
 def main() -> int:
     """Run the demo; the exit code."""
-    signal.signal(signal.SIGTERM, stopped)
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, stopped)
     OUTPUT.mkdir(exist_ok=True)
     for old in (LOG, WAREHOUSE, WAREHOUSE.with_suffix(".duckdb.wal")):
         old.unlink(missing_ok=True)
