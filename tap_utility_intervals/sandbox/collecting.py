@@ -99,9 +99,7 @@ class Collections:
             return "updated", job.finished
         if meter.errored:
             return "errored", meter.created
-        changed = self.readings(meter, mixed=False).updated
-        bills = [known.updated for known in self.bills(meter)]
-        return "updated", max([changed or 0, *bills, meter.created])
+        return "updated", max(meter.created, self._moved(meter))
 
     def readings(self, meter: UtilityMeter, *, mixed: bool) -> Snapshot:
         """The readings on offer now; `mixed` adds those of other lengths."""
@@ -155,6 +153,16 @@ class Collections:
             ]
         state.monitoring, state.refresh_day = frequency, day
         self.world.changed()
+
+    def _moved(self, meter: UtilityMeter) -> int:
+        """When the data last changed in a way that shows in `status_ts`."""
+        moves = self.world.utilityapi_options.status_moves
+        view, bills = self.readings(meter, mixed=False), self.bills(meter)
+        if moves == "never" or not (view.readings or bills):
+            return 0
+        if moves == "growth":
+            return max((view.grown, *(known.created for known in bills)))
+        return max((view.updated or 0, *(known.updated for known in bills)))
 
     def _is_plain(self, meter: UtilityMeter) -> bool:
         expires = self.world.authorizations_by_uid[meter.authorization_uid].expires

@@ -8,7 +8,11 @@ from typing import Literal
 
 @dataclass
 class UtilityOptions:
-    """How UtilityAPI behaves where its documents are silent; facts §9."""
+    """How UtilityAPI behaves where its documents are silent; facts §9.
+
+    `status_moves`: whether a meter's `status_ts` moves with every change of its data, only
+    when data are added (so that a restatement is silent), or never; facts §5.2.
+    """
 
     page_size: int = 1_000
     bill_limit: int = 100
@@ -20,6 +24,7 @@ class UtilityOptions:
     unknown_meter_status: int = 200
     incomplete: bool = False
     balance: bool = True
+    status_moves: Literal["data", "growth", "never"] = "data"
     collection_reads: int = 3
     collection_seconds: int = 900
 

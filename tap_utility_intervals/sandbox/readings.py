@@ -65,6 +65,11 @@ class Snapshot:
         return max((reading.available for reading in self.readings), default=None)
 
     @cached_property
+    def grown(self) -> int:
+        """When a stretch of time last became known."""
+        return max(self.created, default=0)
+
+    @cached_property
     def coverage(self) -> list[tuple[int, int]]:
         """The stretches of time without a hole."""
         ranges: list[tuple[int, int]] = []

@@ -180,6 +180,17 @@ def test_a_restated_reading_has_one_value_and_moves_updated(serve: Serve) -> Non
     assert after["updated"] > before["updated"]
 
 
+@pytest.mark.parametrize(("moves", "day"), [("data", 11), ("growth", 10), ("never", 1)])
+def test_a_restatement_may_be_silent(serve: Serve, moves: str, day: int) -> None:
+    """Facts §5.2: `status_ts` is not promised to move with the data."""
+    known = epoch("2026-01-11T00:00:00Z")
+    ended = Series([r for r in SERIES.readings if r.available < epoch(NOW)])
+    changed = restated(ended, [(FIRST, known, ("9.990",))])
+    client = serve(world(changed, options={"status_moves": moves}))
+    client.world.advance(days=1)
+    assert datetime.fromisoformat(client.ua("meters/1")["status_ts"]).day == day
+
+
 def test_a_withdrawn_reading_leaves_a_hole(serve: Serve) -> None:
     known = epoch("2026-01-11T00:00:00Z")
     client = serve(world(restated(SERIES, [(FIRST + 5 * HOUR, known, ())])))
