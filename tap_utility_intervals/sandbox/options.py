@@ -10,8 +10,8 @@ from typing import Literal
 class UtilityOptions:
     """How UtilityAPI behaves where its documents are silent; facts §9.
 
-    `status_moves`: whether a meter's `status_ts` moves with every change of its data, only
-    when data are added (so that a restatement is silent), or never; facts §5.2.
+    `status_moves`: whether a meter's `status_ts` moves with every change of its data,
+    only when data are added (a restatement is silent), or never; facts §5.2.
     """
 
     page_size: int = 1_000
