@@ -146,7 +146,10 @@ def session(
 
 
 def intervals(
-    sandbox: Sandbox, shelf: Shelf | None = None, cut: int | None = None, **settings: Any
+    sandbox: Sandbox,
+    shelf: Shelf | None = None,
+    cut: int | None = None,
+    **settings: Any,
 ) -> Result:
     """Sync intervals; with `cut`, only the first so many events count."""
     opened, clock = session(sandbox, **settings)
@@ -205,7 +208,9 @@ def key_of(row: IntervalRecord) -> Key:
 def expected_key(truth: ReadingTruth, unit: str = "kWh") -> Key:
     """The key by the contract, worked out without the tap's code."""
     owner = truth.account_id or truth.connection_id
-    names = sorted(plain(value) for name, value, _ in truth.identifiers if name == "METER")
+    names = sorted(
+        plain(value) for name, value, _ in truth.identifiers if name == "METER"
+    )
     pairs = sorted(f"{name}={plain(value)}" for name, value, _ in truth.identifiers)
     start, end = form(truth.start), form(truth.end)
     return f"{owner}:{'+'.join(names or pairs)}", start, f"usage/{unit}", end
@@ -215,7 +220,9 @@ def plain(value: str) -> str:
     return re.sub(r"[-\s_,/]", "", value).lstrip("0").upper()
 
 
-def expected(world: World, since: str = "", until: str = "9") -> dict[Key, Decimal | None]:
+def expected(
+    world: World, since: str = "", until: str = "9"
+) -> dict[Key, Decimal | None]:
     """What a full sync must deliver of a world of kWh meters."""
     return {
         key: None if truth.value is None else Decimal(truth.value)
@@ -224,9 +231,7 @@ def expected(world: World, since: str = "", until: str = "9") -> dict[Key, Decim
     }
 
 
-def kwh_meter(
-    name: str, series: Series, *values: str, **settings: Any
-) -> NectarMeter:
+def kwh_meter(name: str, series: Series, *values: str, **settings: Any) -> NectarMeter:
     return NectarMeter(
         make_uuid("meter", name), series, identifiers(*(values or (name,))), **settings
     )
@@ -238,7 +243,10 @@ def connection(name: str, *meters_: NectarMeter, **settings: Any) -> Connection:
 
 
 def world_of(
-    *connections: Connection, now: str = NOW, companies: Sequence[Company] = (), **options: Any
+    *connections: Connection,
+    now: str = NOW,
+    companies: Sequence[Company] = (),
+    **options: Any,
 ) -> World:
     company = Company(make_uuid("company"), "One", [Site("site-1")], list(connections))
     return World(
@@ -262,3 +270,27 @@ def usage_rows(result: Result) -> dict[str, UsageRecord]:
         assert row.usage_id not in found
         found[row.usage_id] = row
     return found
+
+
+def page_of(*rows: str) -> str:
+    return (
+        f'{{"totalIntervals":{len(rows)},"perPage":100,"totalPages":1,"currentPage":1,'
+        f'"hasNext":false,"hasPrevious":false,"intervals":[{",".join(rows)}]}}'
+    )
+
+
+def row_of(number: int, usage: str = '"1.50"', **other: str) -> str:
+    fields = {
+        "id": f'"i{number}"',
+        "created": '"2026-03-01T00:00:00Z"',
+        "updated": '"2026-03-01T00:00:00Z"',
+        "identifiers": '[{"rawName":"No","value":"M-1","name":"METER"}]',
+        "account": '"acc"',
+        "start": f'"2026-03-0{number}T00:00:00Z"',
+        "end": f'"2026-03-0{number}T01:00:00Z"',
+        "usage": usage,
+        "usageUnits": '"kWh"',
+        "quality": '"ACTUAL"',
+        **other,
+    }
+    return "{" + ",".join(f'"{k}":{v}' for k, v in fields.items() if v) + "}"

@@ -22,7 +22,6 @@ from tap_utility_intervals.sandbox import (
     restated,
     without,
 )
-
 from tests.nectar.conftest import Serve
 from tests.nectar.harness import (
     NOW,
@@ -34,6 +33,8 @@ from tests.nectar.harness import (
     intervals,
     key_of,
     kwh_meter,
+    page_of,
+    row_of,
     world_of,
 )
 
@@ -49,16 +50,15 @@ def days_of(series: Series, length: timedelta = timedelta(days=1)) -> Series:
     return Series([r._replace(end=r.start + step) for r in kept])
 
 
-# --- a first sync -----------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("order", ["start", "created", "shuffled"])
 @pytest.mark.parametrize("page_size", [7, 100])
 def test_a_first_sync_brings_every_reading_once(
     serve: Serve, order: str, page_size: int
 ) -> None:
     world = world_of(
-        connection("a", kwh_meter("a1", hourly("a1", 5)), kwh_meter("a2", hourly("a2", 9))),
+        connection(
+            "a", kwh_meter("a1", hourly("a1", 5)), kwh_meter("a2", hourly("a2", 9))
+        ),
         connection("b", kwh_meter("b1", hourly("b1", 3))),
         order=order,
         page_size=page_size,
@@ -108,9 +108,6 @@ def test_the_key_is_in_a_header_only(serve: Serve) -> None:
     sandbox = serve(world_of(connection("a", kwh_meter("a", hourly("a", 1)))))
     intervals(sandbox)
     assert not any(sandbox.api_key in str(request) for request in sandbox.requests)
-
-
-# --- windows ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("start", [None, "2026-01-30T07:30:00Z"])
@@ -183,7 +180,8 @@ def test_window_days_bounds_what_is_read_at_once(serve: Serve) -> None:
 @pytest.mark.usefixtures("few_rows")
 def test_a_hole_of_years_costs_few_requests(serve: Serve) -> None:
     series = without(
-        hourly("a", 3000), [(epoch("2018-03-01T00:00:00Z"), epoch("2026-03-01T00:00:00Z"))]
+        hourly("a", 3000),
+        [(epoch("2018-03-01T00:00:00Z"), epoch("2026-03-01T00:00:00Z"))],
     )
     world = world_of(connection("a", kwh_meter("a", series)))
     sandbox = serve(world)
@@ -251,9 +249,6 @@ def test_cut_anywhere_nothing_is_lost(serve: Serve) -> None:
         assert before.values | after.values == expected(world)
 
 
-# --- a list that does not stand still ----------------------------------------------------
-
-
 def test_a_list_that_grows_while_it_is_read_is_read_again(serve: Serve) -> None:
     world = world_of(connection("a", kwh_meter("a", hourly("a", 20))))
     sandbox = serve(world)
@@ -280,7 +275,9 @@ def test_a_list_that_never_stands_still_is_lost_with_its_name(serve: Serve) -> N
 
 
 @pytest.mark.parametrize("count_repeats", [True, False])
-def test_one_id_on_several_pages_is_one_row(serve: Serve, *, count_repeats: bool) -> None:
+def test_one_id_on_several_pages_is_one_row(
+    serve: Serve, *, count_repeats: bool
+) -> None:
     world = world_of(
         connection("a", kwh_meter("a", hourly("a", 20))),
         repeat_every=7,
@@ -289,7 +286,9 @@ def test_one_id_on_several_pages_is_one_row(serve: Serve, *, count_repeats: bool
     )
     result = intervals(serve(world))
     assert result.values == expected(world)
-    assert any("twice" in warning for warning in result.report.warnings) == count_repeats
+    assert (
+        any("twice" in warning for warning in result.report.warnings) == count_repeats
+    )
 
 
 @pytest.mark.usefixtures("few_rows")
@@ -306,7 +305,8 @@ def test_repeated_ids_do_not_disturb_windows_or_later_runs(serve: Serve) -> None
 
 def test_two_ids_with_one_key_are_both_kept(serve: Serve) -> None:
     world = world_of(
-        connection("a", kwh_meter("a", hourly("a", 4), twin_every=120)), order="shuffled"
+        connection("a", kwh_meter("a", hourly("a", 4), twin_every=120)),
+        order="shuffled",
     )
     result = intervals(serve(world))
     truth = list(world.truth("nectar"))
@@ -330,9 +330,6 @@ def test_readings_of_other_lengths_keep_their_own_keys(serve: Serve) -> None:
     assert any("overlap" in warning for warning in result.report.warnings)
 
 
-# --- bookmarks --------------------------------------------------------------------------
-
-
 def test_the_next_run_reads_the_lookback_and_what_is_new(serve: Serve) -> None:
     world = world_of(connection("a", kwh_meter("a", hourly("a", 60))))
     sandbox, shelf = serve(world), Shelf()
@@ -347,7 +344,10 @@ def test_the_next_run_reads_the_lookback_and_what_is_new(serve: Serve) -> None:
 
 
 def test_an_unchanged_connection_gives_the_same_bookmark(serve: Serve) -> None:
-    sandbox, shelf = serve(world_of(connection("a", kwh_meter("a", hourly("a", 60))))), Shelf()
+    sandbox, shelf = (
+        serve(world_of(connection("a", kwh_meter("a", hourly("a", 60))))),
+        Shelf(),
+    )
     intervals(sandbox, shelf)
     before = dict(shelf.kept)
     sandbox.forget_requests()
@@ -443,7 +443,9 @@ def test_a_start_date_moved_back_brings_the_difference(serve: Serve) -> None:
     third = intervals(sandbox, shelf, lookback_days=1)
     assert third.values == expected(world)
     assert shelf.only["since"] is None
-    later = intervals(sandbox, shelf, start_date="2026-03-19T20:00:00Z", lookback_days=9)
+    later = intervals(
+        sandbox, shelf, start_date="2026-03-19T20:00:00Z", lookback_days=9
+    )
     assert later.values == expected(world, "2026-03-19T20:00:00Z")
 
 
@@ -457,7 +459,8 @@ def test_a_full_scan_comes_round_for_every_connection(serve: Serve) -> None:
                 kwh_meter(
                     name,
                     restated(
-                        hourly(name, 90), [(start, epoch(NOW) + 3600, (f"9.{name[1:]}",))]
+                        hourly(name, 90),
+                        [(start, epoch(NOW) + 3600, (f"9.{name[1:]}",))],
                     ),
                 ),
             )
@@ -470,8 +473,10 @@ def test_a_full_scan_comes_round_for_every_connection(serve: Serve) -> None:
     for day in range(9):
         run = intervals(sandbox, shelf, lookback_days=2, full_rescan_days=4)
         known |= run.values
-        full[day] = sum(key[1] == form(datetime.fromtimestamp(start, timezone.utc))
-                        for key in run.values)
+        full[day] = sum(
+            key[1] == form(datetime.fromtimestamp(start, timezone.utc))
+            for key in run.values
+        )
         world.advance(days=1)
     world.advance(days=-1)
     assert known == expected(world)
@@ -506,7 +511,9 @@ def test_an_end_date_before_the_bookmark_leaves_the_bookmark(serve: Serve) -> No
     intervals(sandbox, shelf)
     before = dict(shelf.kept)
     past = intervals(sandbox, shelf, end_date="2026-02-20", start_date="2026-02-10")
-    assert past.values == expected(world, "2026-02-10T00:00:00Z", "2026-02-20T00:00:00Z")
+    assert past.values == expected(
+        world, "2026-02-10T00:00:00Z", "2026-02-20T00:00:00Z"
+    )
     assert shelf.kept == before
 
 
@@ -542,9 +549,6 @@ def test_sources_that_are_no_more_are_forgotten(serve: Serve) -> None:
     assert {key[1] for key in shelf.kept} == {"1", stays.id}
 
 
-# --- one bad source ---------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("status", [403, 404])
 def test_a_connection_that_is_gone_costs_no_other(serve: Serve, status: int) -> None:
     gone, sound = (connection(n, kwh_meter(n, hourly(n, 4))) for n in "ab")
@@ -552,7 +556,9 @@ def test_a_connection_that_is_gone_costs_no_other(serve: Serve, status: int) -> 
     sandbox, shelf = serve(world), Shelf()
     intervals(sandbox, shelf)
     before = dict(shelf.kept)
-    sandbox.faults.add(path=f"/interval/connection/{gone.id}", status=status, times=None)
+    sandbox.faults.add(
+        path=f"/interval/connection/{gone.id}", status=status, times=None
+    )
     world.advance(days=1)
     result = intervals(sandbox, shelf)
     (error,) = result.lost
@@ -573,7 +579,9 @@ def test_a_key_that_is_refused_ends_everything(serve: Serve) -> None:
         intervals(sandbox)
 
 
-def test_a_company_that_is_gone_costs_no_other_and_forgets_nothing(serve: Serve) -> None:
+def test_a_company_that_is_gone_costs_no_other_and_forgets_nothing(
+    serve: Serve,
+) -> None:
     own, other = (connection(n, kwh_meter(n, hourly(n, 2))) for n in "ab")
     world = world_of(
         companies=[
@@ -658,33 +666,6 @@ def test_an_answer_of_another_shape_is_no_empty_page(serve: Serve, body: str) ->
     assert shelf.kept == {}
 
 
-# --- odd rows ---------------------------------------------------------------------------
-
-
-def page_of(*rows: str) -> str:
-    return (
-        f'{{"totalIntervals":{len(rows)},"perPage":100,"totalPages":1,"currentPage":1,'
-        f'"hasNext":false,"hasPrevious":false,"intervals":[{",".join(rows)}]}}'
-    )
-
-
-def row_of(number: int, usage: str = '"1.50"', **other: str) -> str:
-    fields = {
-        "id": f'"i{number}"',
-        "created": '"2026-03-01T00:00:00Z"',
-        "updated": '"2026-03-01T00:00:00Z"',
-        "identifiers": '[{"rawName":"No","value":"M-1","name":"METER"}]',
-        "account": '"acc"',
-        "start": f'"2026-03-0{number}T00:00:00Z"',
-        "end": f'"2026-03-0{number}T01:00:00Z"',
-        "usage": usage,
-        "usageUnits": '"kWh"',
-        "quality": '"ACTUAL"',
-        **other,
-    }
-    return "{" + ",".join(f'"{k}":{v}' for k, v in fields.items() if v) + "}"
-
-
 @pytest.mark.parametrize(
     ("usage", "text"),
     [
@@ -709,7 +690,12 @@ def test_a_value_that_cannot_be_read_costs_neither_row_nor_page(
         for row in result.rows
     ]
     assert shown == ["1.50", None, "0.10", None]
-    assert [row.unreadable for row in result.rows] == [None, {"quantity": text}, None, None]
+    assert [row.unreadable for row in result.rows] == [
+        None,
+        {"quantity": text},
+        None,
+        None,
+    ]
     assert sum(result.report.warnings.values()) == 1
 
 

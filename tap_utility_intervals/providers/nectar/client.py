@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from singer_sdk.pagination import PageNumberPaginator
 from typing_extensions import override
 
 from tap_utility_intervals import errors
+from tap_utility_intervals.limiter import Stopped
 from tap_utility_intervals.providers.nectar.objects import (
     Entity,
     Page,
@@ -174,19 +176,30 @@ class Client:
                     return
                 while asked < (page.pages or 0) and len(ahead) < PAGES_AHEAD:
                     asked += 1
-                    ahead.append(
-                        self._pages.submit(
-                            self.page, path, params, asked, decode, source
-                        )
-                    )
+                    ahead.append(self._ask(path, params, asked, decode, source))
                 if ahead:
-                    page = ahead.popleft().result()
+                    page = _answer(ahead.popleft())
                 else:
                     asked = paginator.current_value
                     page = self.page(path, params, asked, decode, source)
         finally:
             for future in ahead:
                 future.cancel()
+
+    def _ask(
+        self,
+        path: str,
+        params: Params,
+        number: int,
+        decode: Callable[[bytes], Page[T]],
+        source: str | None,
+    ) -> Future[Page[T]]:
+        """Ask for a page in another thread."""
+        ask = partial(self.page, path, params, number, decode, source)
+        try:
+            return self._pages.submit(ask)
+        except RuntimeError:  # closed meanwhile
+            raise Stopped from None
 
     def entities(self, path: str, name: str, params: Params = ()) -> list[Entity]:
         """A whole list of objects, each id once, in the order of the listing.
@@ -224,3 +237,11 @@ class Client:
         if census.nameless:
             what = "nectar: an object without an id is left out"
             self.report.warn(what, census.nameless)
+
+
+def _answer(asked: Future[T]) -> T:
+    """What was asked for; the session may have been closed meanwhile."""
+    try:
+        return asked.result()
+    except CancelledError:
+        raise Stopped from None

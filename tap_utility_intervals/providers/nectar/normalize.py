@@ -155,25 +155,28 @@ def in_order(rows: Iterable[IntervalRecord]) -> tuple[list[IntervalRecord], int]
     Returns:
         The rows, and how many channels had to be numbered.
     """
-    ordered = sorted(rows, key=_by_creation)
-    taken: dict[tuple[object, ...], int] = {}
-    numbered = 0
+    ordered = sorted(rows, key=_order)
+    numbered = count = 0
+    before: tuple[object, ...] = ()
     for row in ordered:
-        key = (row.meter_key, row.interval_start, row.channel, row.interval_end)
-        count = taken[key] = taken.get(key, 0) + 1
+        key = (row.interval_start, row.meter_key, row.channel, row.interval_end)
+        count = count + 1 if key == before else 1
+        before = key
         if count > 1:
             row.channel = f"{row.channel}#{count}"
             numbered += 1
-    ordered.sort(key=_by_key)
     return ordered, numbered
 
 
-def _by_creation(row: IntervalRecord) -> tuple[str, str]:
-    return row.source_created_at or "", row.source_id or ""
-
-
-def _by_key(row: IntervalRecord) -> tuple[datetime, str, str, datetime]:
-    return row.interval_start, row.meter_key, row.channel, row.interval_end
+def _order(row: IntervalRecord) -> tuple[datetime, str, str, datetime, str, str]:
+    return (
+        row.interval_start,
+        row.meter_key,
+        row.channel,
+        row.interval_end,
+        row.source_created_at or "",
+        row.source_id or "",
+    )
 
 
 @dataclass(frozen=True, slots=True)

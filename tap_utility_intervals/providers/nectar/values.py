@@ -63,6 +63,7 @@ def commodity(datasource_type: object) -> Commodity | None:
     return _COMMODITIES.get((text(datasource_type) or "").upper())
 
 
+@lru_cache(maxsize=1 << 10)
 def quality(sent: str | None) -> Quality | None:
     """How a reading came to be, where Nectar's word can be told."""
     return _QUALITIES.get(sent.strip().lower()) if sent else None
