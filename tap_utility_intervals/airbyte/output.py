@@ -1,0 +1,198 @@
+"""Standard output: whole lines, one thread at a time, no secret in what is said."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import threading
+import time
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import TextIO
+from urllib.parse import quote
+
+from typing_extensions import override
+
+from tap_utility_intervals.airbyte.failures import Failure
+from tap_utility_intervals.writer import ENCODER, Terminated
+
+MASK = "****"
+
+SHORTEST_SECRET = 3
+"""A shorter one would turn up in any text, and is no secret anyway."""
+
+
+def now_ms() -> int:
+    """The clock as messages carry it."""
+    return time.time_ns() // 1_000_000
+
+
+class Output:
+    """The only way to standard output.
+
+    A signal that asks to stop is acted on between two messages: it raises `Terminated`
+    in the main thread, or at the end of the `whole` block that the thread is in.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        """Write to `stream`, to its bytes where it has any."""
+        self._stream = stream
+        self._lock = threading.Lock()
+        self._secrets: list[str] = []
+        self._depth = 0
+        self._signum: int | None = None
+        self._broken = False
+
+    def hide(self, secrets: Iterable[object]) -> None:
+        """From now on, mask these wherever they are said."""
+        texts = [text if isinstance(text, str) else repr(text) for text in secrets]
+        forms = {
+            form
+            for text in texts
+            if len(text) >= SHORTEST_SECRET
+            for form in (text, quote(text, safe=""), json.dumps(text)[1:-1])
+        }
+        self._secrets = sorted(forms, key=len, reverse=True)
+
+    def masked(self, text: str) -> str:
+        """The text without secrets."""
+        for secret in self._secrets:
+            text = text.replace(secret, MASK)
+        return text
+
+    def write(self, lines: bytes) -> None:
+        """Write whole lines and flush them.
+
+        Raises:
+            BrokenPipeError: nobody reads any more.
+        """
+        with self.whole(), self._lock:
+            if self._broken:
+                raise BrokenPipeError
+            try:
+                self._write(lines)
+            except BrokenPipeError:
+                self._broken = True
+                self._let_go()
+                raise
+
+    def _write(self, lines: bytes) -> None:
+        binary = getattr(self._stream, "buffer", None)
+        if isinstance(binary, io.BufferedIOBase):
+            binary.write(lines)
+            binary.flush()
+        else:  # tests put a text stream in its place
+            self._stream.write(lines.decode())
+            self._stream.flush()
+
+    def _let_go(self) -> None:
+        """Give what is still buffered a place to go, so that the exit is quiet."""
+        with suppress(OSError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+            os.dup2(nowhere.fileno(), self._stream.fileno())
+
+    def send(self, kind: str, field: str, body: Mapping[str, object]) -> None:
+        """Write one message, such as `{"type": "SPEC", "spec": …}`."""
+        self.write(ENCODER.encode({"type": kind, field: body}) + b"\n")
+
+    def log(self, level: str, message: str, stack: str | None = None) -> None:
+        """Say something to people."""
+        body = {"level": level, "message": self.masked(message)}
+        if stack:
+            body["stack_trace"] = self.masked(stack)
+        self.send("LOG", "log", body)
+
+    def status(self, stream: str, status: str) -> None:
+        """Tell how far a stream is."""
+        descriptor = {"name": stream}
+        body = {"stream_descriptor": descriptor, "status": status}
+        trace = {"type": "STREAM_STATUS", "emitted_at": now_ms(), "stream_status": body}
+        self.send("TRACE", "trace", trace)
+
+    def fail(self, failure: Failure, stream: str | None = None) -> None:
+        """Tell what went wrong, and whose business it is."""
+        error: dict[str, object] = {
+            "message": self.masked(failure.message),
+            "internal_message": self.masked(failure.internal),
+            "failure_type": failure.kind,
+        }
+        if failure.stack:
+            error["stack_trace"] = self.masked(failure.stack)
+        if stream is not None:
+            error["stream_descriptor"] = {"name": stream}
+        trace = {"type": "ERROR", "emitted_at": now_ms(), "error": error}
+        self.send("TRACE", "trace", trace)
+
+    def on_signal(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Stop now, or as soon as the message that is being written is whole."""
+        self._signum = signum
+        if not self._depth:
+            self._stop()
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Put a signal off until the end of the block; blocks may lie in each other."""
+        if threading.current_thread() is not threading.main_thread():
+            yield  # signals are the main thread's business
+            return
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+        if self._signum is not None and not self._depth:
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._signum is not None:
+            signum, self._signum = self._signum, None
+            raise Terminated(signum)
+
+
+class LogHandler(logging.Handler):
+    """Turns what is logged into LOG messages."""
+
+    def __init__(self, output: Output) -> None:
+        """Say it through `output`."""
+        super().__init__()
+        self._output = output
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name.startswith("singer_sdk.metrics"):
+            return  # one for each request; the SDK resets that logger's own level
+        stack = None
+        if record.exc_info:
+            stack = "".join(traceback.format_exception(*record.exc_info))
+        with suppress(BrokenPipeError):  # whoever writes records will notice
+            self._output.log(_level(record.levelno), record.getMessage(), stack)
+
+
+def _level(number: int) -> str:
+    """A level of Python's as the protocol calls it."""
+    if number >= logging.CRITICAL:
+        return "FATAL"
+    if number >= logging.ERROR:
+        return "ERROR"
+    if number >= logging.WARNING:
+        return "WARN"
+    return "INFO" if number >= logging.INFO else "DEBUG"
+
+
+@contextmanager
+def logging_to(output: Output, *, debug: bool) -> Iterator[None]:
+    """Send all logging through `output` for as long as the block runs."""
+    root, ours = logging.getLogger(), logging.getLogger("tap-utility-intervals")
+    before = (root.handlers[:], root.level, ours.level)
+    root.handlers = [LogHandler(output)]
+    root.setLevel(logging.INFO)
+    ours.setLevel(logging.DEBUG if debug else logging.INFO)
+    logging.captureWarnings(capture=True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(capture=False)
+        root.handlers, root.level, ours.level = before

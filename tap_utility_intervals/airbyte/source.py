@@ -1,0 +1,146 @@
+"""`source-utility-intervals`: the commands of an Airbyte source."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from singer_sdk.exceptions import ConfigValidationError
+
+from tap_utility_intervals import errors
+from tap_utility_intervals.airbyte import catalog, spec, state
+from tap_utility_intervals.airbyte.failures import failure_of
+from tap_utility_intervals.airbyte.output import Output, logging_to
+from tap_utility_intervals.airbyte.reading import Reading, close, make_tap
+from tap_utility_intervals.config import refuse_unknown
+from tap_utility_intervals.limiter import Stopped
+from tap_utility_intervals.tap import TapUtilityIntervals
+from tap_utility_intervals.writer import Terminated
+
+CHECK_RETRIES = 2
+"""Somebody waits for the answer of a `check`."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0 only if all of it went well."""
+    options = _parser().parse_args(arguments)
+    output = Output(sys.stdout)
+    with redirect_stdout(sys.stderr), logging_to(output, debug=options.debug):
+        try:
+            return _run(options, output)
+        except BrokenPipeError:
+            sys.stderr.write("Nobody reads the output any more; run again to resume.\n")
+            return 1
+        except Terminated as terminated:
+            return 128 + terminated.signum
+
+
+def _parser() -> argparse.ArgumentParser:
+    name = "source-utility-intervals"
+    parser = argparse.ArgumentParser(prog=name, description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    files = {
+        "spec": (),
+        "check": ("config",),
+        "discover": ("config",),
+        "read": ("config", "catalog", "state"),
+    }
+    for command, needed in files.items():
+        sub = commands.add_parser(command)
+        sub.add_argument("--debug", action="store_true", help="log more")
+        for file in needed:
+            required = file != "state"
+            sub.add_argument(f"--{file}", type=Path, required=required)
+    return parser
+
+
+def _run(options: argparse.Namespace, output: Output) -> int:
+    try:
+        if options.command == "spec":
+            output.send("SPEC", "spec", spec.specification())
+            return 0
+        if options.command == "check":
+            return _check(options, output)
+        if options.command == "discover":
+            return _discover(options, output)
+        return _read(options, output)
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the platform is told, and the exit code
+        output.fail(failure_of(error))
+        return 1
+
+
+def _check(options: argparse.Namespace, output: Output) -> int:
+    """Validate the settings and ask each provider one cheap question."""
+    try:
+        config = _config(options, output)
+        retries = min(CHECK_RETRIES, config.get("max_retries", CHECK_RETRIES))
+        problems = _ping(make_tap({**config, "max_retries": retries}, {}, output))
+    except (errors.TapError, ConfigValidationError) as error:
+        problems = [failure_of(error).message]
+    status = {"status": "FAILED" if problems else "SUCCEEDED"}
+    if problems:
+        status["message"] = output.masked(" ".join(problems))
+    output.send("CONNECTION_STATUS", "connectionStatus", status)
+    return 0
+
+
+def _ping(tap: TapUtilityIntervals) -> list[str]:
+    """What each provider has against being read."""
+    problems = []
+    try:
+        for session in tap.sessions:
+            try:
+                session.ping()
+            except (errors.ProviderError, Stopped) as error:
+                problems.append(str(error))
+    finally:
+        close(tap)
+    return problems
+
+
+def _discover(options: argparse.Namespace, output: Output) -> int:
+    tap = make_tap(_config(options, output), {}, output)
+    output.send("CATALOG", "catalog", catalog.catalog(tap))
+    return 0
+
+
+def _read(options: argparse.Namespace, output: Output) -> int:
+    config = _config(options, output)
+    wanted = catalog.wanted(_json(options.catalog, "catalog"))
+    kept = state.bookmarks(_json(options.state, "state") if options.state else None)
+    return Reading(make_tap(config, kept, output), wanted, output).run()
+
+
+def _config(options: argparse.Namespace, output: Output) -> dict[str, Any]:
+    """The settings, whose secrets are masked from now on.
+
+    Raises:
+        ConfigError: when they cannot be read, or hold one that nobody knows.
+    """
+    config = _json(options.config, "config")
+    if not isinstance(config, dict):
+        raise errors.ConfigError("config", "is not a JSON object")
+    output.hide(spec.secrets(config))
+    refuse_unknown(config, spec.settings())
+    return config
+
+
+def _json(path: Path, what: str) -> Any:  # noqa: ANN401 - whatever the file holds
+    try:
+        return json.loads(path.read_bytes() or b"null")
+    except OSError as error:
+        problem = f"cannot be read from {path} ({type(error).__name__})"
+        raise errors.ConfigError(what, problem) from None
+    except ValueError:
+        raise errors.ConfigError(what, f"in {path} is not JSON") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
