@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -105,3 +108,29 @@ def test_the_version_is_said_once(installed: Path, tmp_path: Path) -> None:
     program = f"import importlib.metadata as m; print(m.version({PROJECT!r}))"
     (about,) = installed.glob("*.dist-info")
     assert run(installed, tmp_path, program).strip() in about.name
+
+
+def imported() -> set[str]:
+    """The top-level modules that the package imports, its own and the library's aside."""
+    found: set[str] = set()
+    for file in (ROOT / PACKAGE).rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                found.add(node.module.partition(".")[0])
+    return found - set(sys.stdlib_module_names) - {PACKAGE}
+
+
+def test_what_the_package_imports_is_declared() -> None:
+    homes = metadata.packages_distributions()
+    declared = {
+        re.split(r"[^\w-]", requirement)[0].replace("_", "-").lower()
+        for requirement in metadata.requires(PROJECT) or []
+    }
+    missing = {
+        module
+        for module in imported()
+        if not declared & {home.replace("_", "-").lower() for home in homes[module]}
+    }
+    assert not missing
