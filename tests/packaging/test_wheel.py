@@ -111,7 +111,7 @@ def test_the_version_is_said_once(installed: Path, tmp_path: Path) -> None:
 
 
 def imported() -> set[str]:
-    """The top-level modules that the package imports, its own and the library's aside."""
+    """Top-level modules that the package imports; not its own, not the library's."""
     found: set[str] = set()
     for file in (ROOT / PACKAGE).rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
