@@ -7,7 +7,6 @@ would vanish; it is not used. `start_date` and `end_date` filter periods here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 from tap_utility_intervals import errors
@@ -20,12 +19,17 @@ from tap_utility_intervals.providers.base import (
     Reached,
     Rows,
 )
-from tap_utility_intervals.providers.utilityapi import normalize, planning
-from tap_utility_intervals.providers.utilityapi.client import ListingEnded, UtilityApi
+from tap_utility_intervals.providers.utilityapi import memory, normalize
+from tap_utility_intervals.providers.utilityapi.client import (
+    LISTINGS,
+    ListingEnded,
+    UtilityApi,
+)
 from tap_utility_intervals.providers.utilityapi.normalize import PROVIDER, Meter
-from tap_utility_intervals.providers.utilityapi.planning import Rules
-from tap_utility_intervals.providers.utilityapi.reading import LISTINGS, context
+from tap_utility_intervals.providers.utilityapi.reading import context
+from tap_utility_intervals.providers.utilityapi.rules import Rules
 from tap_utility_intervals.records import UsageRecord
+from tap_utility_intervals.values import Values
 
 
 class BillReading:
@@ -47,6 +51,7 @@ class BillReading:
         self.rules = rules
         self.warn = warn
         self.listed_at = listed_at
+        self._is_incomplete = False
 
     def events(self) -> Iterator[Event]:
         """Per meter: its bills, its bookmark, and the end.
@@ -65,19 +70,21 @@ class BillReading:
                 yield from (Lost(context(m), error) for m in self.meters.values())
             return
         for uid, found in bills.items():
-            yield from self._of_one(self.meters[uid], found)
+            meter = self.meters[uid]
+            if meter.bill_count and not found and len(bills) > 1:
+                yield from self._alone(meter)
+            else:
+                yield from self._of_one(meter, found)
 
     def _one_by_one(self) -> Iterator[Event]:
-        for uid, meter in self.meters.items():
-            alone = BillReading(
-                self.api,
-                [meter],
-                {uid: self.olds[uid]},
-                self.rules,
-                self.warn,
-                self.listed_at,
-            )
-            yield from alone.events()
+        for meter in self.meters.values():
+            yield from self._alone(meter)
+
+    def _alone(self, meter: Meter) -> Iterator[Event]:
+        olds = {meter.uid: self.olds[meter.uid]}
+        yield from BillReading(
+            self.api, [meter], olds, self.rules, self.warn, self.listed_at
+        ).events()
 
     def _all(self, uids: list[str]) -> dict[str, dict[str, UsageRecord]]:
         """The bills by meter and uid, once the listing has come to its end."""
@@ -85,6 +92,7 @@ class BillReading:
             found: dict[str, dict[str, UsageRecord]] = {uid: {} for uid in uids}
             try:
                 for page in self.api.bills(uids):
+                    self._is_incomplete |= page.is_incomplete
                     for bill in page.items:
                         assert isinstance(bill, dict)  # noqa: S101 - decoded whole
                         self._take(bill, found)
@@ -97,8 +105,7 @@ class BillReading:
     def _take(
         self, bill: dict[str, Any], found: dict[str, dict[str, UsageRecord]]
     ) -> None:
-        uid = bill.get("meter_uid")
-        meter = self.meters.get(uid) if isinstance(uid, str) else None
+        meter = self._owner(bill)
         if meter is None:
             self.warn("a bill of a meter not asked for was left out")
             return
@@ -114,11 +121,21 @@ class BillReading:
             return
         found[meter.uid][record.usage_id] = record
 
+    def _owner(self, bill: dict[str, Any]) -> Meter | None:
+        uid = Values().text("meter_key", bill.get("meter_uid"))
+        if uid is None and len(self.meters) == 1:
+            # It names no meter, and only one was asked for.
+            return next(iter(self.meters.values()))
+        return self.meters.get(uid or "")
+
     def _of_one(self, meter: Meter, found: dict[str, UsageRecord]) -> Iterator[Event]:
         rows = [record for record in found.values() if self._is_in_period(record)]
         if rows:
             yield Rows(rows)
-        yield Reached(context(meter), self._bookmark(meter, rows))
+        if self._is_incomplete:
+            self.warn("an answer is marked incomplete; the meter's bookmark stays")
+        else:
+            yield Reached(context(meter), self._bookmark(meter, rows))
         yield Finished(context(meter))
 
     def _is_in_period(self, record: UsageRecord) -> bool:
@@ -132,20 +149,15 @@ class BillReading:
 
     def _bookmark(self, meter: Meter, rows: list[UsageRecord]) -> Bookmark:
         old = self.olds[meter.uid]
-        seen: list[datetime] = [
-            parse_instant(text)
-            for text in (old.get("replication_key_value"), *_updates(rows))
-            if text
-        ]
-        newest = min(max(seen), self.rules.now) if seen else None
+        known = memory.instant_of(old)
+        updates = [row.source_updated_at for row in rows if row.source_updated_at]
         bookmark: Bookmark = {}
-        if newest is not None:
-            bookmark["replication_key_value"] = micros_form(newest)
+        if updates:
+            newest = min(parse_instant(max(updates)), self.rules.now)
+            known = max(newest, known or newest)
+        if known is not None:
+            bookmark["replication_key_value"] = micros_form(known)
         if meter.status != "pending":
-            bookmark["listed"] = planning.bill_listing(meter, self.rules)
-        bookmark["scanned"] = planning.scan_day(meter.uid, old, self.rules)
+            bookmark["listed"] = memory.bill_listing(meter, self.rules)
+        bookmark["scanned"] = memory.scan_day(meter.uid, old, self.rules)
         return bookmark
-
-
-def _updates(rows: list[UsageRecord]) -> list[str | None]:
-    return [row.source_updated_at for row in rows]

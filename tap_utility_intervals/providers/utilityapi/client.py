@@ -24,6 +24,9 @@ from tap_utility_intervals.providers.utilityapi.objects import (
 UIDS_PER_URL = 100
 """How many uids a filter holds at most: servers do not take endless URLs."""
 
+LISTINGS = 5
+"""How often a listing may begin again, its cursor having grown stale."""
+
 
 class NextLink(BaseHATEOASPaginator):
     """Follows `{"meters": […], "next": "https://…/meters?after=234"}`, null at the end.
@@ -66,10 +69,27 @@ class UtilityApi:
     def meters(
         self, uids: list[str] | None = None, authorizations: list[str] | None = None
     ) -> Iterator[Page]:
-        """All meters, or those named, newest first."""
+        """All meters, or those named, newest first.
+
+        A meter comes again when the list had to begin again.
+        """
         filters = [("uids", uids), ("authorizations", authorizations)]
         for params in _chunked(filters):
-            yield from self.pages("/meters", params, page_of("meters"))
+            yield from self._persistent("/meters", params, page_of("meters"))
+
+    def _persistent(
+        self, path: str, params: Params, decode: Callable[[bytes], Page]
+    ) -> Iterator[Page]:
+        """Every page of a list, from the beginning again when its cursor dies."""
+        for _ in range(LISTINGS):
+            try:
+                yield from self.pages(path, params, decode)
+            except ListingEnded:
+                continue
+            return
+        provider = self.transport.endpoint.provider
+        problem = "ended the same listing again and again"
+        raise errors.Unavailable(provider, path, problem=problem)
 
     def bills(self, meters: list[str]) -> Iterator[Page]:
         """All bills of these meters, oldest first.
@@ -85,6 +105,7 @@ class UtilityApi:
         meters: list[str],
         start: datetime | None = None,
         *,
+        end: datetime | None = None,
         allow_mixed: bool = False,
         limit: int | None = None,
     ) -> Iterator[Page]:
@@ -94,12 +115,15 @@ class UtilityApi:
             meters: uids; at least one, for the API refuses to list all.
             start: ask for objects or readings from here on; which of the two the API
                 means is not documented (see `start_filter`).
+            end: and up to here; the same holds.
             allow_mixed: readings of every length, not only the meter's main one.
             limit: Interval objects a page.
         """
         params = [("meters", ",".join(meters)), ("order", "earliest_first")]
         if start is not None:
             params.append(("start", seconds_form(start)))
+        if end is not None:
+            params.append(("end", seconds_form(end)))
         if allow_mixed:
             params.append(("allow_mixed", "true"))
         if limit is not None:

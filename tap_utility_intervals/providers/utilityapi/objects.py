@@ -14,8 +14,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Raw, Struct, field
 
-from tap_utility_intervals.instants import as_utc, parse_instant
+from tap_utility_intervals.instants import parse_instant
 from tap_utility_intervals.values import loads
+from tap_utility_intervals.windows import Range
 
 NULL = Raw(b"null")
 
@@ -56,7 +57,7 @@ class Origin(Struct, gc=False):
 class Interval(Struct, gc=False):
     """An Interval object: a container of readings, newest first as they are sent."""
 
-    meter_uid: str
+    meter_uid: str | None = None
     uid: str | None = None
     authorization_uid: str | None = None
     created: Instant | None = None
@@ -114,26 +115,41 @@ def page_of(plural: str) -> Callable[[bytes], Page]:
     return decode
 
 
+class _Owner(Struct, gc=False):
+    meter_uid: str = ""
+
+
 _STRICT = msgspec.json.Decoder(Interval)
+_OWNER = msgspec.json.Decoder(_Owner)
 _EXACT = msgspec.json.Encoder(decimal_format="number")
+
+
+def owner(item: Raw | dict[str, Any]) -> str | None:
+    """The meter that an Interval object names; the rest of it stays encoded."""
+    if isinstance(item, Raw):
+        try:
+            return _OWNER.decode(item).meter_uid or None
+        except msgspec.DecodeError:
+            item = _loosely(item)
+    return _text(item.get("meter_uid")) if isinstance(item, dict) else None
 
 
 def interval(item: Raw | dict[str, Any], warn: Callable[[str], None]) -> Interval:
     """Decode one Interval object, loosely if it must be.
 
     Raises:
-        ValueError: when it does not say which meter it belongs to.
+        ValueError: when it is no object.
     """
     if isinstance(item, Raw):
         try:
             return _STRICT.decode(item)
         except msgspec.DecodeError:
-            item = loads(bytes(item))
-    if not isinstance(item, dict) or not _text(item.get("meter_uid")):
-        raise ValueError("an Interval object without a meter")
+            item = _loosely(item)
+    if not isinstance(item, dict):
+        raise ValueError("an Interval object that is no object")  # noqa: TRY004 - the body's fault
     base = item.get("base")
     return Interval(
-        meter_uid=str(_text(item.get("meter_uid"))),
+        meter_uid=_text(item.get("meter_uid")),
         uid=_text(item.get("uid")),
         authorization_uid=_text(item.get("authorization_uid")),
         created=_moment(item.get("created")),
@@ -149,11 +165,16 @@ def interval(item: Raw | dict[str, Any], warn: Callable[[str], None]) -> Interva
     )
 
 
+def _loosely(item: Raw) -> Any:  # noqa: ANN401 - JSON
+    return loads(bytes(item).decode("utf-8", "replace").encode())
+
+
 def _readings(found: object, warn: Callable[[str], None]) -> Iterator[Reading]:
-    for reading in _objects(found):
+    if found is not None and not isinstance(found, list):
+        warn("an Interval object's readings are no list and were left out")
+    for reading in found if isinstance(found, list) else ():
         try:
-            start = as_utc_offset(reading.get("start"))
-            end = as_utc_offset(reading.get("end"))
+            start, end = _times(reading)
         except ValueError:
             warn("a reading without a readable start or end was left out")
             continue
@@ -162,34 +183,33 @@ def _readings(found: object, warn: Callable[[str], None]) -> Iterator[Reading]:
             start=start,
             end=end,
             kwh=_raw(reading.get("kwh")),
-            datapoints=None
-            if points is None
-            else [
-                Datapoint(
-                    _text(point.get("type")),
-                    _text(point.get("unit")),
-                    _raw(point.get("value")),
-                    _text(point.get("meter_number")),
-                )
-                for point in _objects(points)
-            ],
+            datapoints=[_datapoint(point) for point in _objects(points)],
         )
 
 
-def as_utc_offset(value: object) -> datetime:
-    """An instant with the offset it was sent with, that also exists in UTC.
+def _times(reading: object) -> Range:
+    """Start and end, each with the offset it was sent with.
 
     Raises:
-        ValueError: when it is none.
+        ValueError: when one is missing, unreadable or without a zone.
     """
-    moment = parse_instant(value)
-    as_utc(moment)
-    return moment
+    if not isinstance(reading, dict):
+        raise ValueError("a reading that is no object")  # noqa: TRY004 - the body's fault
+    return parse_instant(reading.get("start")), parse_instant(reading.get("end"))
+
+
+def _datapoint(point: dict[str, Any]) -> Datapoint:
+    return Datapoint(
+        _text(point.get("type")),
+        _text(point.get("unit")),
+        _raw(point.get("value")),
+        _text(point.get("meter_number")),
+    )
 
 
 def _raw(value: object) -> Raw:
     """A value as JSON text again; numbers keep their digits."""
-    return Raw(_EXACT.encode(value))
+    return Raw(_EXACT.encode(_whole(value) if isinstance(value, str) else value))
 
 
 def _moment(value: object) -> datetime | None:
@@ -201,10 +221,15 @@ def _moment(value: object) -> datetime | None:
 
 def _text(value: object) -> str | None:
     if isinstance(value, str):
-        return value or None
+        return _whole(value) or None
     if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
         return str(value)
     return None
+
+
+def _whole(text: str) -> str:
+    """A text without the halves of surrogate pairs, which no encoder takes."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _texts(value: object) -> list[str] | None:

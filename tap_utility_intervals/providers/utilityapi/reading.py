@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from tap_utility_intervals import errors
@@ -16,24 +17,20 @@ from tap_utility_intervals.providers.base import (
     Reached,
     Rows,
 )
-from tap_utility_intervals.providers.utilityapi import planning
-from tap_utility_intervals.providers.utilityapi.client import ListingEnded, UtilityApi
+from tap_utility_intervals.providers.utilityapi import memory, planning
+from tap_utility_intervals.providers.utilityapi.arrived import Arrived
+from tap_utility_intervals.providers.utilityapi.client import UtilityApi
+from tap_utility_intervals.providers.utilityapi.listing import Listing
+from tap_utility_intervals.providers.utilityapi.memory import Edge
 from tap_utility_intervals.providers.utilityapi.normalize import PROVIDER, Meter
-from tap_utility_intervals.providers.utilityapi.objects import Page, interval
-from tap_utility_intervals.providers.utilityapi.planning import Plan, Rules
-from tap_utility_intervals.providers.utilityapi.start_filter import StartFilter
-from tap_utility_intervals.providers.utilityapi.timeline import (
-    Arrived,
-    OutOfOrder,
-    Timeline,
-)
+from tap_utility_intervals.providers.utilityapi.objects import Page
+from tap_utility_intervals.providers.utilityapi.planning import Plan
+from tap_utility_intervals.providers.utilityapi.rows import Warn
+from tap_utility_intervals.providers.utilityapi.rules import Rules, short_hash
+from tap_utility_intervals.providers.utilityapi.start_filter import Filter, StartFilter
+from tap_utility_intervals.providers.utilityapi.timeline import Timeline
 from tap_utility_intervals.records import IntervalRecord
-from tap_utility_intervals.windows import Window
-
-LISTINGS = 5
-"""How often one meter's listing may begin again, its cursor having grown stale."""
-
-Warn = Callable[[str], None]
+from tap_utility_intervals.windows import Range
 
 
 class MeterReading:
@@ -48,13 +45,13 @@ class MeterReading:
         warn: Warn,
     ) -> None:
         """Prepare to read what `plan` wants."""
-        self.api = api
         self.filter = start_filter
         self.plan = plan
         self.rules = rules
         self.warn = warn
-        self.arrived = self._nothing_yet()
-        self.is_whole = True
+        self.arrived = Arrived(rules.now)
+        self.listing = Listing(api, start_filter, plan.meter, rules, warn)
+        self.absent: list[Range] = []
 
     def events(self, pages: Iterable[Page] | None = None) -> Iterator[Event]:
         """Rows, the bookmark, and the end: `Finished`, or `Lost` with what went wrong.
@@ -74,125 +71,72 @@ class MeterReading:
         except errors.ProviderError as error:
             yield Lost(where, error)
             return
-        bookmark = self._bookmark()
-        if bookmark:
-            yield Reached(where, bookmark)
+        if not self.listing.is_incomplete:
+            yield Reached(where, self._bookmark())
         yield Finished(where)
 
     def _all_rows(self, pages: Iterable[Page] | None) -> Iterator[list[IntervalRecord]]:
         """What the plan wants; then what turned out to be absent, or added unseen."""
-        self._short: str | None = None
         start = self.filter.request_start(self.plan)
-        yield from self._rows(self.plan.wanted, start, pages)
-        if pages is None:
-            self.filter.learn(self.api, self.plan, self.arrived)
-        if not self.is_whole:
+        # A filter that cuts hides where the objects begin.
+        self._is_cut = start is not None and self.filter.known is Filter.CUTS
+        yield from self.listing.rows(self._timeline(), self.plan, start, pages)
+        if self.listing.is_incomplete:
             return
-        yield from self._absent_rows()
-        if planning.grew_before(self.plan, self.arrived, self.rules):
-            wider = planning.widened(self.plan, self.rules)
-            yield from self._rows(planning.complement(self.plan, wider), None, None)
-            self.plan = wider
+        self.absent = planning.shortfall(self.plan, self.arrived, self.rules)
+        grew = planning.grew_before(self.plan, self.arrived, self.rules)
+        if grew:
+            self.plan = planning.widened(self.plan, self.rules)
+        if grew or (start is not None and self._is_news()):
+            yield from self.listing.rows(self._timeline(), self.plan, None)
+            self.absent = planning.shortfall(self.plan, self.arrived, self.rules)
+        if self.absent:
+            uid = self.plan.meter.uid
+            self.warn(f"listed coverage of meter {uid} has readings that do not come")
         if self.arrived.overlaps:
             self.warn("readings that overlap others are kept beside them")
 
-    def _absent_rows(self) -> Iterator[list[IntervalRecord]]:
-        """What the listing promised and did not come: asked for once more, openly."""
-        absent = planning.shortfall(self.plan, self.arrived, self.rules)
-        if not absent:
-            return
-        self._short = planning.short_hash(
-            [[seconds_form(start), seconds_form(end)] for start, end in absent]
-        )
-        if self._short == self.plan.old.get("short"):
-            return  # it did not come the last time either
-        yield from self._rows([Window(*span) for span in absent], None, None)
-        if planning.shortfall(self.plan, self.arrived, self.rules):
-            self.warn(
-                "the coverage of a meter promises readings that do not come "
-                f"(meter {self.plan.meter.uid})"
-            )
-        else:
-            self._short = None
+    def _timeline(self) -> Timeline:
+        return Timeline(self.plan.meter, self.plan.wanted, self.arrived, self.warn)
 
-    def _rows(
-        self,
-        wanted: Sequence[Window],
-        start: datetime | None,
-        pages: Iterable[Page] | None,
-    ) -> Iterator[list[IntervalRecord]]:
-        """Rows of the readings that start in `wanted`, each key once."""
-        plan, uid = self.plan, self.plan.meter.uid
-        timeline = Timeline(plan.meter, wanted, self.arrived, self.warn)
-        try:
-            yield from self._through(timeline, start, pages)
-        except OutOfOrder:
-            self.warn(f"Interval objects are not listed oldest first (meter {uid})")
-            self.arrived = self._nothing_yet()
-            timeline = Timeline(
-                plan.meter, wanted, self.arrived, self.warn, hold_all=True
-            )
-            yield from self._through(timeline, start, None)
+    def _is_news(self) -> bool:
+        """Whether something is absent that was not absent the last time, too."""
+        return bool(self.absent) and self._short != self.plan.old.get("short")
 
-    def _through(
-        self,
-        timeline: Timeline,
-        start: datetime | None,
-        pages: Iterable[Page] | None,
-    ) -> Iterator[list[IntervalRecord]]:
-        """Walk a listing to its end, beginning again when its cursor grows stale."""
-        limit: int | None = None
-        for _ in range(LISTINGS):
-            try:
-                for page in pages or self._listing(start, limit):
-                    yield from self._page_rows(timeline, page)
-                yield from timeline.close()
-            except ListingEnded:
-                timeline.restart()
-            except (errors.TooWide, errors.TooLarge):
-                if limit is not None:
-                    raise
-                limit = 1
-                timeline.restart()
-            else:
-                return
-        problem = "ended the same listing again and again"
-        source = f"meter {self.plan.meter.uid}"
-        raise errors.Unavailable(PROVIDER, "/intervals", source=source, problem=problem)
-
-    def _listing(self, start: datetime | None, limit: int | None) -> Iterator[Page]:
-        return self.api.intervals(
-            [self.plan.meter.uid],
-            start,
-            allow_mixed=self.rules.allow_mixed,
-            limit=limit,
-        )
-
-    def _page_rows(
-        self, timeline: Timeline, page: Page
-    ) -> Iterator[list[IntervalRecord]]:
-        if page.is_incomplete:
-            self.is_whole = False
-            self.warn("an answer is marked incomplete; the meter's bookmark stays")
-        for item in page.items:
-            try:
-                held = interval(item, self.warn)
-            except ValueError:
-                self.warn("an Interval object without a meter was left out")
-                continue
-            if held.meter_uid == self.plan.meter.uid:
-                yield from timeline.add(held)
-            else:
-                self.warn("an Interval object of a meter not asked for was left out")
+    @property
+    def _short(self) -> str | None:
+        """Hash of what the listing promises and does not come."""
+        spans = [[seconds_form(start), seconds_form(end)] for start, end in self.absent]
+        return short_hash(spans) if spans else None
 
     def _bookmark(self) -> Bookmark:
-        if not self.is_whole:
-            return {}
-        return planning.conclude(self.plan, self.arrived, self.rules, self._short)
+        plan = self.plan
+        known = (memory.instant_of(plan.old), self.arrived.newest)
+        newest = max(filter(None, known), default=None)
+        edge = None
+        if newest is not None:
+            edge = self._edge(memory.earlier(newest, self.rules.lookback))
+        return memory.interval_bookmark(
+            plan.meter,
+            plan.old,
+            self.rules,
+            newest=newest,
+            edge=edge,
+            short=self._short,
+            is_scan=plan.is_scan,
+        )
 
-    def _nothing_yet(self) -> Arrived:
-        recent = self.rules.now - self.rules.lookback - planning.RECENT
-        return Arrived(run_start=self.rules.now, recent_from=recent)
+    def _edge(self, start: datetime) -> Edge:
+        """What tells the next run whether something happened before its look-back."""
+        older = planning.count_before(self.plan, self.arrived, start, self.rules)
+        edge = Edge(start, None, older)
+        spans = self.arrived.spans
+        reaching = [first for first, last in spans if last >= edge.reach]
+        begins = min(reaching, default=None)
+        if self._is_cut or self.listing.in_windows:
+            known = Edge.of(self.plan.old)
+            begins = known.begins if known else None
+        return replace(edge, begins=begins)
 
 
 def context(meter: Meter) -> Context:

@@ -10,13 +10,14 @@ from tap_utility_intervals import errors
 from tap_utility_intervals.instants import micros_form
 from tap_utility_intervals.providers.base import Bookmarks, Event, Job, Run
 from tap_utility_intervals.providers.transport import Transport
-from tap_utility_intervals.providers.utilityapi import normalize, planning
+from tap_utility_intervals.providers.utilityapi import memory, normalize, planning
 from tap_utility_intervals.providers.utilityapi.billing import BillReading
 from tap_utility_intervals.providers.utilityapi.client import ListingEnded, UtilityApi
 from tap_utility_intervals.providers.utilityapi.normalize import PROVIDER, Meter
-from tap_utility_intervals.providers.utilityapi.objects import Page, interval
-from tap_utility_intervals.providers.utilityapi.planning import Plan, Rules
+from tap_utility_intervals.providers.utilityapi.objects import Page, owner
+from tap_utility_intervals.providers.utilityapi.planning import Plan
 from tap_utility_intervals.providers.utilityapi.reading import MeterReading, context
+from tap_utility_intervals.providers.utilityapi.rules import Rules
 from tap_utility_intervals.providers.utilityapi.start_filter import StartFilter
 from tap_utility_intervals.records import MeterRecord
 from tap_utility_intervals.report import Outcome
@@ -24,17 +25,10 @@ from tap_utility_intervals.report import Outcome
 READINGS_PER_REQUEST = 50_000
 """Several meters share a request only while so few readings are expected of it."""
 
+NOT_LISTED = "the meter list does not show it; check utilityapi_meters"
+
 SIMILAR_STARTS = timedelta(days=8)
 """How far apart the starts of meters that share a request may lie."""
-
-ASK_ALONE = (
-    errors.BadRequest,
-    errors.Gone,
-    errors.TooWide,
-    errors.TooLarge,
-    ListingEnded,
-)
-"""What may be the fault of one among several meters, or of their number."""
 
 
 class UtilityApiSession:
@@ -105,6 +99,7 @@ class UtilityApiSession:
                 self.run.report.add(PROVIDER, meter.uid, Outcome.UNCHANGED)
             else:
                 plans.append(plan)
+        self.filter.learn(self.api, plans)
         for group in self._groups(plans):
             yield partial(self._read, group)
 
@@ -112,7 +107,7 @@ class UtilityApiSession:
         """One job for the bills of a few meters whose bills changed."""
         changed: list[Meter] = []
         for meter in self._sources(bookmarks):
-            if planning.bills_changed(meter, bookmarks.get(context(meter)), self.rules):
+            if memory.bills_changed(meter, bookmarks.get(context(meter)), self.rules):
                 changed.append(meter)
             else:
                 self.run.report.add(PROVIDER, meter.uid, Outcome.UNCHANGED)
@@ -130,6 +125,10 @@ class UtilityApiSession:
         if not (raw.get("utilityapi_meters") or raw.get("utilityapi_authorizations")):
             # Under a filter the others still exist; their bookmarks stay.
             bookmarks.keep_only(PROVIDER, map(context, meters))
+        there = {meter.uid for meter in meters}
+        for uid in raw.get("utilityapi_meters") or ():
+            if uid not in there:
+                self.run.report.add(PROVIDER, uid, Outcome.GONE, NOT_LISTED)
         return meters
 
     def _groups(self, plans: Iterable[Plan]) -> Iterator[list[Plan]]:
@@ -139,13 +138,19 @@ class UtilityApiSession:
         for plan in plans:
             expected = _expected_readings(plan)
             fits = len(group) < self.per_request and expected <= room
-            if group and not (fits and _begin_alike(group[0], plan)):
+            if group and not (fits and self._begin_alike(group[0], plan)):
                 yield group
                 group, room = [], READINGS_PER_REQUEST
             group.append(plan)
             room -= expected
         if group:
             yield group
+
+    def _begin_alike(self, one: Plan, other: Plan) -> bool:
+        starts = (self.filter.request_start(one), self.filter.request_start(other))
+        if starts[0] is None or starts[1] is None:
+            return False
+        return abs(starts[0] - starts[1]) <= SIMILAR_STARTS
 
     def _read(self, plans: list[Plan]) -> Iterator[Event]:
         """Read a few meters: together, or whatever that does not bring, alone."""
@@ -157,50 +162,34 @@ class UtilityApiSession:
     def _collect(self, plans: list[Plan]) -> dict[str, list[Page]]:
         """The Interval objects of several meters, by meter.
 
-        Nothing is returned before `next` is null: until then, no meter is complete.
+        Nothing is returned before `next` is null: until then, no meter is complete. And
+        nothing after a failure: it may be the fault of one of them.
         """
-        starts = [self.filter.request_start(plan) for plan in plans]
-        known = [start for start in starts if start is not None]
-        start = min(known) if len(known) == len(starts) else None
+        starts = [start for plan in plans if (start := self.filter.request_start(plan))]
         uids = [plan.meter.uid for plan in plans]
         found: dict[str, list[Page]] = {}
         try:
             for page in self.api.intervals(
-                uids, start, allow_mixed=self.rules.allow_mixed
+                uids, min(starts), allow_mixed=self.rules.allow_mixed
             ):
                 if page.is_incomplete:
                     return {}
-                _deal(page, found)
-        except ASK_ALONE:
+                for item in page.items:
+                    # One that names no meter goes to none: then all are asked alone.
+                    found.setdefault(owner(item) or "", []).append(Page([item]))
+        except errors.Unauthorized:
+            raise
+        except (errors.ProviderError, ListingEnded):
             return {}
-        return found
-
-
-def _deal(page: Page, found: dict[str, list[Page]]) -> None:
-    """Give each object of a page to the meter it belongs to."""
-    for item in page.items:
-        try:
-            uid = interval(item, _ignore).meter_uid
-        except ValueError:
-            continue  # it will be warned of when its meter is asked alone
-        found.setdefault(uid, []).append(Page([item]))
-
-
-def _ignore(_: str) -> None:
-    """The same object is decoded again when its rows are made, and warned of then."""
-
-
-def _begin_alike(one: Plan, other: Plan) -> bool:
-    if one.begins is None or other.begins is None:
-        return False
-    return abs(one.begins - other.begins) <= SIMILAR_STARTS
+        return {} if "" in found else found
 
 
 def _expected_readings(plan: Plan) -> int:
     """About how many readings a plan asks for, by what the listing says."""
     coverage, counted = plan.meter.interval_coverage, plan.meter.reading_count or 0
-    if plan.begins is None or not coverage:
+    begins = plan.begins or plan.start
+    if begins is None or not coverage:
         return counted
     whole = sum(((end - start) for start, end in coverage), timedelta())
-    asked = max(coverage[-1][1] - plan.begins, timedelta())
+    asked = max(coverage[-1][1] - begins, timedelta())
     return min(counted, int(counted * (asked / whole))) if whole else counted

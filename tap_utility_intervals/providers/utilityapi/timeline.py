@@ -9,16 +9,19 @@ and memory holds a few objects instead of a history.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
 from itertools import pairwise
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 
-from tap_utility_intervals.providers.utilityapi.normalize import Meter, rows
-from tap_utility_intervals.providers.utilityapi.objects import Interval, Reading
+from tap_utility_intervals.providers.utilityapi.arrived import Arrived
+from tap_utility_intervals.providers.utilityapi.normalize import Meter
+from tap_utility_intervals.providers.utilityapi.objects import Interval
+from tap_utility_intervals.providers.utilityapi.rows import Timed, Warn, rows, timed
 from tap_utility_intervals.records import IntervalRecord
-from tap_utility_intervals.windows import Range, Window
+from tap_utility_intervals.values import as_text
+from tap_utility_intervals.windows import Window
 
 HELD_READINGS = 5_000
 """So many readings are held back before any is released: a listing that small is
@@ -27,116 +30,55 @@ merged whole, in whatever order its objects come."""
 CHUNK_READINGS = 1_000
 """How many readings become rows at a time."""
 
-EPOCH = datetime.min.replace(tzinfo=timezone.utc)
-
-_START = attrgetter("start")
+_LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
 
 Key = tuple[datetime, str, datetime]
-
-
-class OutOfOrder(Exception):  # noqa: N818 - not an error: the listing starts again
-    """An object begins before what was already released."""
-
-
-@dataclass
-class Arrived:
-    """What a reading of one meter brought, for its bookmark and its completeness."""
-
-    run_start: datetime
-    recent_from: datetime
-    newest: datetime | None = None
-    """Furthest start of a reading, not beyond the run's own start."""
-    readings: int = 0
-    ranges: list[Range] = field(default_factory=list)
-    spans: list[Range] = field(default_factory=list)
-    """First and last start of each Interval object, before trimming."""
-    middles: list[datetime] = field(default_factory=list)
-    """A start in the middle of each of them."""
-    recent: list[datetime] = field(default_factory=list)
-    """The starts from `recent_from` on."""
-    overlaps: int = 0
-
-    def note(self, readings: Iterable[Reading]) -> None:
-        """Take distinct readings in ascending order."""
-        slack = timedelta(minutes=1)
-        for reading in readings:
-            start, end = reading.start, max(reading.end, reading.start)
-            if self.ranges and start <= self.ranges[-1][1] + slack:
-                last = self.ranges[-1]
-                self.overlaps += start < last[1] and start != last[0]
-                if end > last[1]:
-                    self.ranges[-1] = (last[0], end)
-            else:
-                self.ranges.append((start, end))
-            self.readings += 1
-            if start >= self.recent_from:
-                self.recent.append(start)
-            if start <= self.run_start and (not self.newest or start > self.newest):
-                self.newest = start
-
-    def between(self, start: datetime, end: datetime) -> int | None:
-        """How many readings start in `[start, end)`; None if that was not kept."""
-        if start < self.recent_from:
-            return None
-        return sum(start <= instant < end for instant in self.recent)
 
 
 @dataclass(slots=True)
 class _Held:
     interval: Interval
-    readings: list[Reading]
+    readings: list[Timed]
+    repeats: bool
+    """Whether some stretch of time is in it twice."""
 
     @property
     def updated(self) -> datetime:
-        return self.interval.updated or EPOCH
+        return self.interval.updated or _LONG_AGO
 
 
 class Timeline:
     """Takes Interval objects, gives rows; see the module's docstring."""
 
     def __init__(
-        self,
-        meter: Meter,
-        wanted: Sequence[Window],
-        arrived: Arrived,
-        warn: Callable[[str], None],
-        *,
-        hold_all: bool = False,
+        self, meter: Meter, wanted: Sequence[Window], arrived: Arrived, warn: Warn
     ) -> None:
-        """Keep readings that start inside one of the `wanted` windows."""
+        """Keep readings that start inside one of the `wanted` windows.
+
+        What `arrived` already holds is not given again.
+        """
         self._meter = meter
         self._wanted = wanted
         self._arrived = arrived
         self._warn = warn
-        self._hold_all = hold_all
         self._held: list[_Held] = []
+        self._held_readings = 0
         self._released: datetime | None = None
-        self._restarted = False
+        self._may_repeat = bool(arrived)
 
     def add(self, interval: Interval) -> Iterator[list[IntervalRecord]]:
-        """Take one object; release what it can no longer change.
-
-        Raises:
-            OutOfOrder: when it begins before what was released in this listing.
-        """
-        readings = self._ascending(interval.readings)
+        """Take one object; release what it can no longer change."""
+        readings, repeats = _ascending(timed(interval.readings, self._warn))
         if not readings:
             return
-        self._arrived.spans.append((readings[0].start, readings[-1].start))
-        self._arrived.middles.append(readings[len(readings) // 2].start)
-        mine = self._trimmed(readings)
+        first = readings[0][0]
+        self._arrived.spans.append((first, readings[-1][0]))
+        mine = self._news(self._trimmed(readings))
         if not mine:
             return
-        first = readings[0].start
-        if self._released is not None and mine[0].start < self._released:
-            # After a restart the released part comes again; otherwise it is news.
-            if not self._restarted:
-                raise OutOfOrder
-            mine = mine[bisect_left(mine, self._released, key=_START) :]
-            if not mine:
-                return
-        self._held.append(_Held(interval, mine))
-        if not self._hold_all and self._is_much():
+        self._held.append(_Held(interval, mine, repeats))
+        self._held_readings += len(mine)
+        if self._held_readings > HELD_READINGS:
             yield from self._release(first)
 
     def close(self) -> Iterator[list[IntervalRecord]]:
@@ -144,92 +86,137 @@ class Timeline:
         yield from self._release(None)
 
     def restart(self) -> None:
-        """The same listing is read again from its beginning; skip what is out."""
+        """The same listing is read again from its beginning."""
         self._held = []
-        self._restarted = True
+        self._held_readings = 0
+        self._may_repeat = True
 
-    def _is_much(self) -> bool:
-        return sum(len(held.readings) for held in self._held) > HELD_READINGS
+    def expect_repeats(self) -> None:
+        """The same objects come in several answers from now on."""
+        self._may_repeat = True
 
-    def _ascending(self, readings: list[Reading]) -> list[Reading]:
-        """Oldest first; each (start, end) once, the first listed of equals."""
-        if len(readings) > 1 and readings[0].start > readings[-1].start:
-            readings.reverse()
-        if all(one.start < two.start for one, two in pairwise(readings)):
-            return readings
-        once: dict[Range, Reading] = {}
-        for reading in readings:
-            once.setdefault((reading.start, reading.end), reading)
-        if len(once) < len(readings):
-            self._warn("a reading is listed twice in one Interval object")
-        return sorted(once.values(), key=lambda r: (r.start, r.end))
+    def _news(self, readings: list[Timed]) -> list[Timed]:
+        """Those readings that are not out yet."""
+        is_late = readings and self._released and readings[0][0] < self._released
+        if is_late and not self._may_repeat:
+            # One that was restated in such an object keeps the value that is out.
+            self._warn("Interval objects are not listed oldest first")
+        if is_late or self._may_repeat:
+            return [one for one in readings if not self._arrived.has(one)]
+        return readings
 
-    def _trimmed(self, readings: list[Reading]) -> list[Reading]:
+    def _trimmed(self, readings: list[Timed]) -> list[Timed]:
         """The readings that start inside a wanted window."""
-        mine: list[Reading] = []
+        mine: list[Timed] = []
         for window in self._wanted:
-            begin = (
-                0
-                if window.start is None
-                else bisect_left(readings, window.start, key=_START)
-            )
-            end = bisect_left(readings, window.end, lo=begin, key=_START)
+            begin = 0 if window.start is None else _place(readings, window.start)
+            end = _place(readings, window.end)
+            if begin == 0 and end == len(readings):
+                return readings
             mine += readings[begin:end]
         return mine
 
     def _release(self, before: datetime | None) -> Iterator[list[IntervalRecord]]:
         """Rows of all held readings that start before an instant, oldest first."""
-        pieces: list[_Held] = []
+        out: list[_Held] = []
         kept: list[_Held] = []
         for held in self._held:
-            cut = (
-                len(held.readings)
-                if before is None
-                else bisect_left(held.readings, before, key=_START)
-            )
+            readings = held.readings
+            cut = len(readings) if before is None else _place(readings, before)
             if cut:
-                pieces.append(_Held(held.interval, held.readings[:cut]))
-            if cut < len(held.readings):
-                kept.append(_Held(held.interval, held.readings[cut:]))
+                out.append(_Held(held.interval, readings[:cut], held.repeats))
+            if cut < len(readings):
+                kept.append(_Held(held.interval, readings[cut:], held.repeats))
         self._held = kept
-        if before is not None and pieces:
+        self._held_readings = sum(len(held.readings) for held in kept)
+        if before is not None and out:
             self._released = max(before, self._released or before)
-        for run in _overlapping(pieces):
-            yield from self._one(run[0]) if len(run) == 1 else self._merged(run)
+        for run in _overlapping(out):
+            alone = len(run) == 1 and not run[0].repeats
+            yield from self._one(run[0]) if alone else self._merged(run)
 
     def _one(self, held: _Held) -> Iterator[list[IntervalRecord]]:
         self._arrived.note(held.readings)
         for begin in range(0, len(held.readings), CHUNK_READINGS):
             part = held.readings[begin : begin + CHUNK_READINGS]
-            per_reading = rows(held.interval, part, self._meter, self._warn)
-            yield [row for group in per_reading for row in group]
+            yield rows(held.interval, part, self._meter, self._warn)
 
     def _merged(self, run: list[_Held]) -> Iterator[list[IntervalRecord]]:
         """Rows of objects that share a stretch of time: for each key the newest."""
-        readings: dict[Range, Reading] = {}
+        readings: dict[tuple[datetime, datetime], Timed] = {}
         by_key: dict[Key, IntervalRecord] = {}
-        for held in sorted(run, key=attrgetter("updated")):
-            for reading in held.readings:
-                readings[reading.start, reading.end] = reading
-            for group in rows(held.interval, held.readings, self._meter, self._warn):
-                for row in group:
-                    by_key[row.interval_start, row.channel, row.interval_end] = row
-        self._arrived.note(sorted(readings.values(), key=lambda r: (r.start, r.end)))
+        run.sort(key=attrgetter("updated"))
+        for held in reversed(run):
+            for one in held.readings:
+                readings.setdefault(one[:2], one)
+            made = rows(held.interval, held.readings, self._meter, self._warn)
+            for key, row in _each_once(made, self._warn).items():
+                by_key.setdefault(key, row)
+        self._arrived.note(sorted(readings.values(), key=itemgetter(0, 1)))
         merged = sorted(by_key.values(), key=attrgetter("interval_start"))
         for begin in range(0, len(merged), CHUNK_READINGS):
             yield merged[begin : begin + CHUNK_READINGS]
+
+
+def _place(readings: list[Timed], instant: datetime) -> int:
+    """How many of the readings start before an instant."""
+    return bisect_left(readings, instant, key=itemgetter(0))
+
+
+def _ascending(readings: list[Timed]) -> tuple[list[Timed], bool]:
+    """Oldest first, and whether any stretch of time is there twice."""
+    forth = readings
+    if len(readings) > 1 and readings[0][0] > readings[-1][0]:
+        forth = readings[::-1]
+    if all(one[0] < two[0] for one, two in pairwise(forth)):
+        return forth, False
+    # The sort is stable: of two that share a stretch, the first listed stays first.
+    ordered = sorted(readings, key=itemgetter(0, 1))
+    return ordered, any(one[:2] == two[:2] for one, two in pairwise(ordered))
+
+
+def _each_once(made: list[IntervalRecord], warn: Warn) -> dict[Key, IntervalRecord]:
+    """The rows of one object by key.
+
+    A reading that is listed twice counts once, or is two readings if the values differ:
+    in November some utilities send both hours of the clock change as one.
+    """
+    found: dict[Key, IntervalRecord] = {}
+    for row in made:
+        channel, number = row.channel, 1
+        while (known := found.get(_key(row))) and not _is_same(known, row):
+            number += 1
+            row.channel = f"{channel}#{number}"
+        if known is None or known.quantity is None:
+            found[_key(row)] = row
+        if known is not None:
+            warn("a reading is listed twice in one Interval object and kept once")
+        elif number > 1:
+            warn("two values for one stretch of time: the second got #2 in its channel")
+    return found
+
+
+def _key(row: IntervalRecord) -> Key:
+    return row.interval_start, row.channel, row.interval_end
+
+
+def _is_same(one: IntervalRecord, other: IntervalRecord) -> bool:
+    """Whether two rows of one key say the same, or one of them nothing."""
+    if one.quantity is None or other.quantity is None:
+        return True
+    return as_text(one.quantity) == as_text(other.quantity)
 
 
 def _overlapping(pieces: list[_Held]) -> Iterator[list[_Held]]:
     """Groups of pieces that share a stretch of time, oldest first."""
     run: list[_Held] = []
     last: datetime | None = None
-    for held in sorted(pieces, key=lambda piece: piece.readings[0].start):
-        if run and last is not None and held.readings[0].start > last:
+    for held in sorted(pieces, key=lambda piece: piece.readings[0][0]):
+        if run and last is not None and held.readings[0][0] > last:
             yield run
             run, last = [], None
         run.append(held)
-        end = held.readings[-1].start
+        end = held.readings[-1][0]
         last = end if last is None else max(last, end)
     if run:
         yield run
