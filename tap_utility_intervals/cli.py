@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 import click
+from typing_extensions import override
 
 from tap_utility_intervals.sandbox.__main__ import main as serve
 
 
-@click.group()
+class Commands(click.Group):
+    """Loads what talks to providers only when asked for: the sandbox starts at once."""
+
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return ["collect", "doctor", "sandbox"]
+
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "collect":
+            from tap_utility_intervals.commands.collect import collect  # noqa: PLC0415
+
+            return collect
+        if cmd_name == "doctor":
+            from tap_utility_intervals.commands.doctor import doctor  # noqa: PLC0415
+
+            return doctor
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=Commands)
 @click.version_option(package_name="tap-utility-intervals")
 def main() -> None:
     """Utility meter data: try it out, look after it."""

@@ -1,0 +1,1 @@
+"""The commands for people, beside the sandbox: `collect` and `doctor`."""

@@ -1,0 +1,110 @@
+"""Plain text for terminals: tables, dates, durations. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from tap_utility_intervals.windows import Range
+
+ROWS_SHOWN = 50
+"""How many rows a table shows; the others are counted."""
+NAMES_SHOWN = 10
+SHORT_ID = 8
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
+_UNSAFE = re.compile(r"[^\x20-\x7e\xa0-\U0010ffff]")
+
+
+def table(
+    headings: Mapping[str, str], rows: Sequence[Mapping[str, object]]
+) -> list[str]:
+    """The lines of a table; numbers stand to the right, ids of others are short."""
+    first = next(iter(headings))
+    cells = [
+        [cell(row.get(name), is_id=name == first) for name in headings]
+        for row in rows[:ROWS_SHOWN]
+    ]
+    grid = [list(headings.values()), *cells]
+    widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
+    right = [
+        all(isinstance(row.get(name), (int, type(None))) for row in rows)
+        for name in headings
+    ]
+    lines = [
+        "  ".join(
+            text.rjust(width) if is_right else text.ljust(width)
+            for text, width, is_right in zip(line, widths, right, strict=True)
+        ).rstrip()
+        for line in grid
+    ]
+    if len(rows) > ROWS_SHOWN:
+        lines.append(f"... and {len(rows) - ROWS_SHOWN:,} more; --json has them all")
+    return lines
+
+
+def cell(value: object, *, is_id: bool = False) -> str:
+    """One value as text; absent ones are a dash."""
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    text = printable(str(value))
+    return text[:SHORT_ID] if not is_id and _UUID.fullmatch(text) else text
+
+
+def printable(text: str) -> str:
+    """A provider's text without anything that could steer a terminal."""
+    return _UNSAFE.sub(" ", text)
+
+
+def names(ids: Iterable[str], most: int = NAMES_SHOWN) -> str:
+    """Some ids, and how many more there are."""
+    all_ids = [printable(name) for name in ids]
+    shown = ", ".join(all_ids[:most])
+    more = len(all_ids) - most
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 meter`, `2 meters`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def day(moment: datetime) -> str:
+    """The day of an instant, UTC."""
+    return moment.date().isoformat()
+
+
+def stretch(ranges: Sequence[Range]) -> str | None:
+    """From the first day to the last, and whether there are holes between."""
+    if not ranges:
+        return None
+    text = f"{day(ranges[0][0])} to {day(ranges[-1][1])}"
+    holes = len(ranges) - 1
+    return f"{text}, {counted(holes, 'hole')}" if holes else text
+
+
+def days(ranges: Sequence[Range]) -> str | None:
+    """How long ranges are in all, in whole days."""
+    if not ranges:
+        return None
+    whole = sum((end - start).total_seconds() for start, end in ranges)
+    return counted(max(1, round(whole / _DAY)), "day")
+
+
+def duration(seconds: float) -> str:
+    """About how long, in the unit that fits."""
+    if seconds < _MINUTE:
+        return "less than a minute"
+    for unit, noun, limit in (
+        (_MINUTE, "minute", 2 * _HOUR),
+        (_HOUR, "hour", 2 * _DAY),
+        (_DAY, "day", None),
+    ):
+        if limit is None or seconds < limit:
+            return f"about {counted(round(seconds / unit), noun)}"
+    raise AssertionError  # pragma: no cover - the last limit is None
