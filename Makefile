@@ -19,6 +19,7 @@ MELTANO := .venvs/meltano/bin/meltano
 LOADER_PYTHON := .meltano/loaders/target-duckdb/venv/bin/python
 PORT ?= 8765
 PYTEST_ARGS ?=
+CASES ?=
 
 .PHONY: help
 help: ## Show what there is to make
@@ -38,6 +39,10 @@ check: .venv/.installed ## Format, lint, types, imports
 	$(DEV)/ruff check .
 	$(DEV)/mypy
 	$(DEV)/lint-imports --no-logo
+
+.PHONY: bench
+bench: .meltano/.installed .venv/.installed ## This tap beside a plain one: rows/s, CPU, memory (CASES=… for some)
+	@$(DEV)/python -m benchmarks $(CASES)
 
 .PHONY: format
 format: .venv/.installed ## Let ruff format the code and mend what it can
