@@ -105,8 +105,8 @@ tap.TapUtilityIntervals.cli()
         "meters",
         "usage",
     }
-    checkout = [Path(sys.executable).with_name(PROJECT), "--discover"]
-    done = subprocess.run(checkout, capture_output=True, check=True)
+    tap = Path(sys.executable).with_name(PROJECT)
+    done = subprocess.run([tap, "--discover"], capture_output=True, check=True)
     assert catalog == json.loads(done.stdout)
 
 
