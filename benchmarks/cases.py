@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -76,7 +75,7 @@ class Measured:
             "": self.name,
             "rows": f"{self.rows:,}",
             "wall s": f"{self.wall:.2f}",
-            "(min–max)": f"({walls[0]:.2f}–{walls[-1]:.2f})",
+            "(range)": f"({walls[0]:.2f} to {walls[-1]:.2f})",
             "rows/s": f"{self.rows / self.wall:,.0f}",
             "CPU s": f"{median(cost.cpu for cost in self.costs):.2f}",
             "peak MB": f"{self.peak_mb:.0f}",

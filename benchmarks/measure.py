@@ -93,7 +93,7 @@ class Command:
         log = self.folder / "log"
         with open(output or os.devnull, "wb") as out, log.open("wb") as err:  # noqa: PTH123 - may be the null device
             begun = time.perf_counter()
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: S603 - ours
                 self.args, stdout=out, stderr=err, cwd=ROOT, env=_environment()
             )
             _, status, used = os.wait4(process.pid, 0)
@@ -183,7 +183,7 @@ def server(world: str, latency: float = 0.0) -> Iterator[Serving]:
     """Start a server in a process of its own, and end it."""
     args = [sys.executable, "-m", "benchmarks.server", world]
     args += ["--latency", str(latency)]
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603 - ours
         args,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -1,9 +1,9 @@
-"""The yardstick: UtilityAPI's intervals as the SDK's documentation teaches to read them.
+"""The yardstick: UtilityAPI's intervals, read as the SDK's documentation teaches.
 
 `RESTStream`s, a parent and its child, one request for each meter, one dictionary for
-each row. The rows have the columns and values of the tap's own `intervals`. It is plain,
-not bad: nothing is done twice, and what an object's rows share is made once. But it has
-none of the tap's care: no look-back, no merging, no odd values.
+each row. The rows have the columns and values of the tap's own `intervals`. It is
+plain, not bad: nothing is done twice, and what an object's rows share is made once. But
+it has none of the tap's care: no look-back, no merging, no odd values.
 """
 
 from __future__ import annotations
@@ -200,7 +200,7 @@ def rows(item: Mapping[str, Any]) -> Iterable[Record]:
 
 def commodity(service_class: str) -> str | None:
     """What flows: the last word of the class."""
-    return COMMODITIES.get(service_class.split("-")[-1])
+    return COMMODITIES.get(service_class.rsplit("-", maxsplit=1)[-1])
 
 
 def seconds(moment: datetime) -> str:

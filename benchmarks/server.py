@@ -1,9 +1,9 @@
 """A server that is not what is measured: every answer is made once, then copied.
 
 It serves the sandbox's answers for a benchmark world. An answer is kept, head and body,
-compressed; asked for again it costs a look-up and a `send`. Requests, bytes and the most
-requests in flight are counted for each provider. The world's clock stands still, so the
-same run asks the same questions again.
+compressed; asked for again it costs a look-up and a `send`. Requests, bytes and the
+most requests in flight are counted for each provider. The world's clock stands still,
+so the same run asks the same questions again.
 """
 
 from __future__ import annotations
