@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -30,7 +30,22 @@ ALLOWED = {
     "log": {"level", "message", "stack_trace"},
     "state": {"type", "stream", "sourceStats"},
 }
+FORMATS = FormatChecker(())
 NO_CURSOR = {"__ab_no_cursor_state_message": True}
+
+
+@FORMATS.checks("date-time", ValueError)
+def is_instant(value: object) -> bool:
+    """UTC, as every destination reads it."""
+    return not isinstance(value, str) or (
+        value.endswith("Z") and datetime.fromisoformat(value[:-1]).tzinfo is None
+    )
+
+
+@FORMATS.checks("date", ValueError)
+def is_date(value: object) -> bool:
+    """A plain day."""
+    return not isinstance(value, str) or bool(date.fromisoformat(value))
 
 
 @dataclass
@@ -95,14 +110,18 @@ class Output:
     @property
     def kept(self) -> list[Message]:
         """What the platform stores: the last STATE of each stream."""
-        return [{"type": "STREAM", **states[-1]} for states in self.states.values()]
+        found = [{**states[-1], "global": None} for states in self.states.values()]
+        kept: list[Message] = json.loads(json.dumps(found, default=float))
+        return kept
 
     @property
     def bookmarks(self) -> dict[str, Any]:
         """The last blob of each stream."""
         return {
-            name: json.loads(json.dumps(states[-1]["stream"]["stream_state"]))
-            for name, states in self.states.items()
+            state["stream"]["stream_descriptor"]["name"]: state["stream"][
+                "stream_state"
+            ]
+            for state in self.kept
         }
 
 
@@ -134,9 +153,7 @@ class Checker:
         self.failed: set[str] = set()
         self.has_error = False
         self.validators = {
-            s["name"]: Draft7Validator(
-                s["json_schema"], format_checker=FormatChecker(["date", "date-time"])
-            )
+            s["name"]: Draft7Validator(s["json_schema"], format_checker=FORMATS)
             for s in catalog["streams"]
         }
 
@@ -249,20 +266,23 @@ class Checker:
             self.find(f"exit {code}, error traces: {self.has_error}")
         if not self.reads and code:
             return  # refused before any stream
+        if unasked := set(self.reads) - set(self.configured):
+            self.find(f"{unasked} was not asked for")
         for name in self.configured:
-            end = self.reads.get(name, Read()).statuses[-1:]
+            read = self.reads.get(name, Read())
+            end = read.statuses[-1:]
             if end not in (["COMPLETE"], ["INCOMPLETE"]):
                 self.find(f"{name} ends with {end}")
             if (end == ["INCOMPLETE"]) != (name in self.failed):
                 self.find(f"{name} is {end}, errors name {sorted(self.failed)}")
-        for name, read in self.reads.items():
-            if name not in self.configured:
-                self.find(f"{name} was not asked for")
-            if read.statuses[-1:] == ["COMPLETE"]:
-                if not read.blobs:
-                    self.find(f"{name} has no state")
-                if read.uncounted:
-                    self.find(f"{name}: {read.uncounted} records without a state")
+            if end == ["COMPLETE"]:
+                self._covered(name, read)
+
+    def _covered(self, name: str, read: Read) -> None:
+        if not read.blobs:
+            self.find(f"{name} has no state")
+        if read.uncounted:
+            self.find(f"{name}: {read.uncounted} records without a state")
 
 
 def _refuse(constant: str) -> None:
@@ -276,9 +296,3 @@ def _floats(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _floats(part) for key, part in value.items()}
     return [_floats(part) for part in value] if isinstance(value, list) else value
-
-
-def twice(rows: Iterable[Message], keys: Sequence[str]) -> list[tuple[Any, ...]]:
-    """The keys that several rows share."""
-    counted = Counter(tuple(row[key] for key in keys) for row in rows)
-    return [key for key, count in counted.items() if count > 1]

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from tap_utility_intervals.airbyte.source import main
-
 from tests.airbyte.protocol import Checker, Output
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -34,9 +33,9 @@ def handlers_kept() -> Iterator[None]:
 def run(*arguments: str) -> Output:
     """One command in this process."""
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        with handlers_kept():
-            code = main(arguments)
+    to = contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)
+    with to[0], to[1], handlers_kept():
+        code = main(arguments)
     return Output(out.getvalue(), code, err.getvalue())
 
 
@@ -111,8 +110,13 @@ class Connector:
         """A `read` in a process of its own."""
         module = "tap_utility_intervals.airbyte.source"
         command = [sys.executable, "-m", module, *self.arguments(streams, state)]
-        pipe = subprocess.PIPE
-        return subprocess.Popen(command, stdout=pipe, stderr=pipe)
+        with (self.folder / "said").open("wb") as said:
+            return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said)
+
+    @property
+    def said(self) -> str:
+        """What the process wrote to its standard error."""
+        return (self.folder / "said").read_text()
 
 
 def configured(
