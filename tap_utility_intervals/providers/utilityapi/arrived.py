@@ -28,6 +28,8 @@ class Arrived:
     spans: list[Range] = field(default_factory=list)
     """First and last start of each Interval object, before trimming."""
     overlaps: int = 0
+    reversals: int = 0
+    """How many end at their start or before it."""
     # Sixteen bytes a reading, against hundreds for a set that is rarely asked.
     _starts: array[float] = field(default_factory=lambda: array("d"))
     _ends: array[float] = field(default_factory=lambda: array("d"))
@@ -62,6 +64,7 @@ class Arrived:
     def _cover(self, readings: Sequence[Timed]) -> None:
         begin: datetime | None = None
         for start, end, *_ in readings:
+            self.reversals += end <= start
             if begin is None:
                 begin, until = start, max(start, end)
             elif start == until and end > start:

@@ -93,8 +93,13 @@ class MeterReading:
         if self.absent:
             uid = self.plan.meter.uid
             self.warn(f"listed coverage of meter {uid} has readings that do not come")
+        self._warn_of_odd_times()
+
+    def _warn_of_odd_times(self) -> None:
         if self.arrived.overlaps:
-            self.warn("readings that overlap others are kept beside them")
+            self.warn("a meter's readings overlap; all are kept")
+        if self.arrived.reversals:
+            self.warn("a meter has a reading that does not end after its start")
 
     def _timeline(self) -> Timeline:
         return Timeline(self.plan.meter, self.plan.wanted, self.arrived, self.warn)
