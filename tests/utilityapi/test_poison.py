@@ -62,8 +62,6 @@ def test_a_value_costs_only_itself(
     assert (row["unreadable"] or {}).get("quantity") == kept
     is_read = kept is None and sent != "null"
     assert row["unit_normalized"] == ("kWh" if is_read else None)
-        m for m in synced_text(text).run.lines if 'RECORD","stream":"intervals' in m
-    ]
     assert (neighbour["interval_start"], neighbour["quantity"]) == GOOD
     assert bool(result.warned("could not be read")) == bool(kept)
 
