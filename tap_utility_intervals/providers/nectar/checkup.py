@@ -67,6 +67,9 @@ class _Examination:
         self._look_at_companies()
         for connection in connections:
             self._look_at_connection(connection, counted[connection.id])
+        for warning in self.session.run.report.warnings:
+            problem = warning.removeprefix(f"{self.session.name}: ")
+            self._add("warning", "Nectar", problem, "", needs_person=False)
         if connections:
             self.checkup.estimate = estimate(self.session, counted)
         else:
@@ -238,7 +241,7 @@ def _advice(status: str) -> str:
     if status in AT_THE_UTILITY:
         return "Nectar or the utility must mend it; ask Nectar if it stays"
     if status == "COMPANY_INACTIVE":
-        return "the company is inactive at Nectar: activate it there, or leave it out"
+        return "activate the company at Nectar, or leave it out with nectar_companies"
     return (
         "have the login's owner mend it in Nectar: it cannot log in, or finds nothing"
     )
