@@ -96,9 +96,7 @@ def _as_json(checkup: Checkup) -> dict[str, Any]:
 
 
 def _lines(checkup: Checkup) -> Iterator[str]:
-    title = f"{TITLES.get(checkup.provider, checkup.provider)}, {checkup.base_url}"
-    yield title
-    yield "=" * len(title)
+    yield f"{TITLES.get(checkup.provider, checkup.provider)} ({checkup.base_url})"
     for shown in checkup.tables:
         yield ""
         yield f"{shown.name.capitalize()}: {len(shown.rows):,}"
