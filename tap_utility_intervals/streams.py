@@ -15,14 +15,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-import msgspec
 from singer_sdk import SchemaDirectory, Stream, StreamSchema
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from tap_utility_intervals.state import Bookmarks, StateOutlet
-from tap_utility_intervals.writer import ENCODER, PageWriter
+from tap_utility_intervals.writer import ENCODER, PageWriter, Row
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
@@ -39,7 +38,7 @@ class PagedStream(Stream):
     schema: ClassVar[StreamSchema] = StreamSchema(SCHEMAS)
 
     @abstractmethod
-    def pages(self) -> Iterator[Sequence[msgspec.Struct]]:
+    def pages(self) -> Iterator[Sequence[Row]]:
         """The records, page by page, in their final order.
 
         The page is written before the generator is resumed, so whatever it does after
@@ -101,7 +100,7 @@ class PagedStream(Stream):
         """How many records a dry run wants."""
         return self.ABORT_AT_RECORD_COUNT
 
-    def _write_page(self, rows: Sequence[msgspec.Struct]) -> None:
+    def _write_page(self, rows: Sequence[Row]) -> None:
         if self.is_plain:
             writer = cast("PageWriter", self._tap.message_writer)
             writer.write_page(self.name, rows, self._stream_version)
@@ -129,7 +128,7 @@ class PagedStream(Stream):
         )
 
 
-def as_record(row: msgspec.Struct) -> dict[str, Any]:
+def as_record(row: Row) -> dict[str, Any]:
     """A row as the SDK's transforms want it, with exactly the values that are written.
 
     It goes through the encoder, so that the two paths cannot differ in a value.

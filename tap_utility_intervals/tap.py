@@ -90,7 +90,8 @@ class TapUtilityIntervals(Tap):
     def sessions(self) -> Sequence[Session]:
         """The providers that are on, connected once for all streams of this run."""
         settings = config.Settings.parse(self.config)
-        run = Run(settings=settings, report=self.report, started=self.started)
+        selected = {name for name, stream in self.streams.items() if stream.selected}
+        run = Run(settings, self.report, self.started, selected)
         return [provider.connect(run) for provider in self.providers]
 
     @override

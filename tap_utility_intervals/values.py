@@ -24,7 +24,7 @@ LARGEST_INTEGER = 2_147_483_647
 """What the schemas allow: some loaders make wider integers 128 bits wide."""
 
 
-SURROGATE = re.compile(rb"\\\\u[dD][89a-fA-F]")
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 """An escape for half a character, with or without its other half."""
 
 

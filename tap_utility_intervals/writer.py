@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 from singer_sdk.singerlib import Message, StateMessage
@@ -21,6 +21,9 @@ from typing_extensions import override
 from tap_utility_intervals.instants import micros_form
 
 ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+Row: TypeAlias = msgspec.Struct | dict[str, Any]
+"""A record before it is encoded: a struct where the columns are ours."""
 
 
 class Terminated(BaseException):
@@ -41,7 +44,7 @@ class PageWriter(Protocol):
         """Write one message of the SDK's kinds."""
 
     def write_page(
-        self, stream: str, rows: Sequence[msgspec.Struct], version: int | None = None
+        self, stream: str, rows: Sequence[Row], version: int | None = None
     ) -> None:
         """Write one record message for each row, in order."""
 
@@ -58,7 +61,7 @@ class SingerWriter(SimpleSingerWriter):
         self._signum: int | None = None
 
     def write_page(
-        self, stream: str, rows: Sequence[msgspec.Struct], version: int | None = None
+        self, stream: str, rows: Sequence[Row], version: int | None = None
     ) -> None:
         """Write one RECORD line for each row, in order, as one buffer."""
         if not rows:
@@ -68,11 +71,11 @@ class SingerWriter(SimpleSingerWriter):
         tail = b',"time_extracted":"%b"}\n' % extracted
         if version is not None:
             tail = b',"version":%d%b' % (version, tail)
-        # One line a row; no row holds a raw newline, for JSON escapes it.
-        lines = ENCODER.encode_lines(rows)
-        buffer = head + lines[:-1].replace(b"\n", tail + head) + tail
-        self.record_bytes += len(buffer)
-        self.write_bytes(buffer)
+        # One line a row; no row holds a raw newline, for JSON escapes it. The envelopes
+        # go in with one copy: the head of a row that does not follow is left out.
+        lines = ENCODER.encode_lines(rows).replace(b"\n", tail + head)
+        self.record_bytes += len(lines)
+        self.write_bytes(head, memoryview(lines)[: -len(head)])
 
     @override
     def write_message(self, message: Message) -> None:
@@ -84,17 +87,18 @@ class SingerWriter(SimpleSingerWriter):
             self.record_bytes += len(line)
         self.write_bytes(line)
 
-    def write_bytes(self, lines: bytes) -> None:
-        """Write whole lines to stdout and flush them."""
+    def write_bytes(self, *parts: bytes | memoryview) -> None:
+        """Write parts that together are whole lines to stdout and flush them."""
         with self._uninterrupted():
             # Tests and the SDK's runners put a text stream in stdout's place.
             binary = getattr(sys.stdout, "buffer", None)
             if isinstance(binary, io.BufferedIOBase):
                 sys.stdout.flush()
-                binary.write(lines)
+                for part in parts:
+                    binary.write(part)
                 binary.flush()
             else:
-                sys.stdout.write(lines.decode())
+                sys.stdout.write(b"".join(parts).decode())
                 sys.stdout.flush()
 
     def terminate(self, signum: int) -> None:

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from singer_sdk.singerlib import Message, RecordMessage, StateMessage
 from singer_sdk.singerlib.encoding.base import GenericSingerWriter
 from typing_extensions import override
 
 from tap_utility_intervals.airbyte.output import Output, now_ms
-from tap_utility_intervals.writer import ENCODER
+from tap_utility_intervals.writer import ENCODER, Row
 
 NO_CURSOR = "__ab_no_cursor_state_message"
 """What stands in the state of a stream that has no bookmark."""
@@ -76,7 +75,7 @@ class AirbyteWriter(GenericSingerWriter[bytes, Message]):
     def write_page(
         self,
         stream: str,
-        rows: Sequence[msgspec.Struct],
+        rows: Sequence[Row],
         version: int | None = None,  # noqa: ARG002 - Airbyte has generations of its own
     ) -> None:
         """Write one RECORD for each row, in order, as one buffer."""

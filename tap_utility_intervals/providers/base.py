@@ -9,6 +9,7 @@ bookmark is stored after its rows are out, and never otherwise.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
@@ -28,7 +29,8 @@ Bookmark: TypeAlias = dict[str, Any]
 `replication_key_value` holds the furthest replication key; the rest is the provider's.
 """
 
-Record: TypeAlias = IntervalRecord | MeterRecord | UsageRecord
+Record: TypeAlias = IntervalRecord | MeterRecord | UsageRecord | dict[str, Any]
+"""A row: a dictionary where the columns are the provider's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,8 @@ class Run:
     report: Report
     started: datetime
     """The local clock at the start, UTC."""
+    selected: AbstractSet[str] = frozenset()
+    """The names of the streams that are synced: what they share is read once."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,196 @@
+"""Streams that are read through sessions: what they have in common.
+
+The unified streams ask every provider that is on; a provider-shaped one asks its own.
+What fails at one source never costs another, and what fails at one provider never costs
+the other one.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from typing_extensions import override
+
+from tap_utility_intervals import errors
+from tap_utility_intervals.fetch_ahead import fetch_ahead
+from tap_utility_intervals.limiter import Stopped
+from tap_utility_intervals.progress import Progress
+from tap_utility_intervals.providers.base import (
+    Context,
+    Event,
+    Finished,
+    Job,
+    Lost,
+    Reached,
+    Record,
+    Rows,
+    Session,
+)
+from tap_utility_intervals.providers.shape import Shape
+from tap_utility_intervals.report import Outcome, Report
+from tap_utility_intervals.streams import PagedStream
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Sessions(Protocol):
+        """What these streams need of the tap."""
+
+        report: Report
+
+        @property
+        def sessions(self) -> Sequence[Session]:
+            """The providers that are on, connected."""
+
+
+class SessionStream(PagedStream):
+    """One provider after the other; what fails at one never costs the others."""
+
+    provider: ClassVar[str | None] = None
+    """The only provider that is asked; None for all that are on."""
+
+    @property
+    def run(self) -> Sessions:
+        """The tap, as far as it concerns these streams."""
+        return cast("Sessions", self._tap)
+
+    @override
+    def pages(self) -> Iterator[Sequence[Record]]:
+        for session in self.run.sessions:
+            if self.provider not in {None, session.name}:
+                continue
+            if session.name in self.run.report.stopped:
+                continue
+            try:
+                yield from self.read(session)
+            except (errors.ProviderError, Stopped) as error:
+                self.run.report.stop(session.name, error)
+                session.close()
+
+    @abstractmethod
+    def read(self, session: Session) -> Iterator[Sequence[Record]]:
+        """Read one provider.
+
+        Raises:
+            errors.ProviderError: when the provider as a whole cannot be read.
+        """
+
+
+class SourceStream(SessionStream):
+    """A stream with one bookmark for each source."""
+
+    @abstractmethod
+    def jobs(self, session: Session) -> Iterator[Job]:
+        """The provider's work for this stream, in a fixed order."""
+
+    @override
+    def read(self, session: Session) -> Iterator[Sequence[Record]]:
+        report = self.run.report
+        report.expected = 0
+        progress = Progress(f"{self.name} of {session.name}", self.logger)
+        events = fetch_ahead(_perform, self.jobs(session), session.workers)
+        with closing(progress), closing(events):
+            for _, event in events:
+                if isinstance(event, Rows):
+                    yield event.rows
+                    progress.add(rows=len(event.rows))
+                else:
+                    self._act_on(event, session)
+                    progress.expected = report.expected
+                    progress.add(sources=isinstance(event, (Finished, Lost)))
+
+    def _act_on(self, event: Event, session: Session) -> None:
+        """Store what was reached and note what became of a source."""
+        report = self.run.report
+        if isinstance(event, Reached):
+            self.bookmarks.put(event.context, event.bookmark)
+            self.state_manager.is_flushed = False
+            self.offer_state()
+        elif isinstance(event, Finished):
+            report.add(session.name, source_id(event.context), Outcome.DONE)
+        elif isinstance(event, Lost):
+            report.add(
+                session.name,
+                source_id(event.context),
+                outcome_of(event.error),
+                event.error,
+            )
+
+
+class OwnStream(SessionStream):
+    """A stream in its provider's own shape; not selected unless asked for."""
+
+    selected_by_default = False
+
+    @cached_property
+    def shape(self) -> Shape:
+        """Makes records of what the provider sends."""
+        return Shape(self.schema, f"{self.provider}: {self.name}", self.run.report.warn)
+
+
+class EntityStream(OwnStream):
+    """A list that is read whole in each run."""
+
+    @abstractmethod
+    def entities(self, session: Session) -> Iterator[Iterable[Mapping[str, Any]]]:
+        """The objects as sent, with the tap's own columns, page by page.
+
+        An object may come twice; its first form counts.
+
+        Raises:
+            errors.ProviderError: when the list cannot be read; the others can.
+        """
+
+    @override
+    def read(self, session: Session) -> Iterator[Sequence[Record]]:
+        """Read one provider; a list that it does not give is one source lost."""
+        pages = self._whole(session)
+        while True:
+            try:
+                page = next(pages, None)
+            except errors.Unauthorized:
+                raise
+            except errors.ProviderError as error:
+                self.lose(session, error)
+                return
+            if page is None:
+                return
+            yield page
+
+    def lose(self, session: Session, error: errors.ProviderError) -> None:
+        """Note that the list could not be read."""
+        self.run.report.add(session.name, self.name, outcome_of(error), error)
+
+    def _whole(self, session: Session) -> Iterator[Sequence[Record]]:
+        taken: set[str] = set()
+        for page in self.entities(session):
+            rows = []
+            for record in map(self.shape, page):
+                key = str(record and record[self.primary_keys[0]])
+                if record is not None and key not in taken:
+                    taken.add(key)
+                    rows.append(record)
+            if rows:
+                yield rows
+
+
+class OwnSourceStream(OwnStream, SourceStream):
+    """A stream in its provider's own shape, with one bookmark for each source."""
+
+
+def outcome_of(error: Exception) -> Outcome:
+    """What an error makes of a source."""
+    return Outcome.GONE if isinstance(error, errors.Gone) else Outcome.FAILED
+
+
+def source_id(context: Context) -> str:
+    """How a source is named to people: its context without the provider."""
+    return " ".join(value for name, value in context.items() if name != "provider")
+
+
+def _perform(job: Job) -> Iterator[Event]:
+    return job()
