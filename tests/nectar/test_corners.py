@@ -217,3 +217,16 @@ def test_a_server_that_repeats_its_last_page_ends_the_walk(serve: Serve) -> None
     assert [row.source_id for row in result.rows] == ["i1", "i2"]
     pages = [r.query["page"] for r in sandbox.requests if "/interval/" in r.path]
     assert pages == ["1", "2"]
+
+
+def test_pages_without_their_number_are_walked_one_by_one(serve: Serve) -> None:
+    sandbox = serve(world_of(connection("a")))
+    for number in (1, 2, 3):
+        body = json.loads(page_of(row_of(number)))
+        body |= {"hasNext": number < 3, "totalIntervals": 3}
+        del body["totalPages"], body["currentPage"]
+        text = json.dumps(body)
+        sandbox.faults.add(
+            path="/interval/", query=f"page={number}", status=200, body=text, times=None
+        )
+    assert [row.source_id for row in intervals(sandbox).rows] == ["i1", "i2", "i3"]

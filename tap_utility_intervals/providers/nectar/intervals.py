@@ -25,7 +25,8 @@ from tap_utility_intervals.providers.nectar.marks import (
     begin,
     look_back,
 )
-from tap_utility_intervals.providers.nectar.reading import Batch, Reading, Span
+from tap_utility_intervals.providers.nectar.reading import Reading
+from tap_utility_intervals.providers.nectar.spans import Batch, Span
 from tap_utility_intervals.records import IntervalRecord
 
 ROWS_AT_ONCE = 5_000

@@ -11,18 +11,14 @@ request in its ten seconds, windows are cut by width alone, down to one day.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from urllib.parse import quote
 
 from tap_utility_intervals import errors
-from tap_utility_intervals.instants import seconds_form
-from tap_utility_intervals.providers.nectar import normalize, values
-from tap_utility_intervals.providers.nectar.client import ATTEMPTS, Census, Client
-from tap_utility_intervals.providers.nectar.objects import Interval, Page, interval_page
+from tap_utility_intervals.providers.nectar import normalize
+from tap_utility_intervals.providers.nectar.client import Client
+from tap_utility_intervals.providers.nectar.spans import Batch, Span, Spans, TooMany
 from tap_utility_intervals.providers.transport import Params
-from tap_utility_intervals.records import IntervalRecord
 
 DAY = timedelta(days=1)
 WIDEST = timedelta(days=30)
@@ -39,38 +35,6 @@ CALM = 4
 _LATEST = datetime.max.replace(tzinfo=timezone.utc)
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Starts in [start, stop); without one of them, open on that side."""
-
-    start: datetime | None
-    stop: datetime | None
-
-    def holds(self, moment: datetime) -> bool:
-        """Whether a reading that starts then belongs here."""
-        return (self.start is None or self.start <= moment) and (
-            self.stop is None or moment < self.stop
-        )
-
-
-@dataclass
-class Batch:
-    """What was read of a span."""
-
-    rows: list[IntervalRecord] = field(default_factory=list)
-    starts: list[datetime] = field(default_factory=list)
-    """Of every different row in the span, also of those that have no key."""
-    strays: int = 0
-    """Rows of which not even the start can be read."""
-    keyless: int = 0
-    doubled: int = 0
-    """Ids that the list truly held more than once."""
-
-
-class _TooMany(Exception):  # noqa: N818 - it says what happened
-    """A window holds more rows than it should before it is cut."""
-
-
 class Reading:
     """One connection, in one run, in one thread."""
 
@@ -84,20 +48,14 @@ class Reading:
     ) -> None:
         """Prepare; `widest` is the user's wish, if any."""
         self.client = client
-        self.connection_id = to_record.connection_id
-        self.path = f"/interval/connection/{quote(self.connection_id, safe='')}"
         self.is_counted = True
-        self._filters = list(filters)
-        self._record = to_record.record
+        self._spans = Spans(client, to_record, filters)
         self._wish = widest
         self._widest = widest or WIDEST
         self._width = self._widest
         self._now = now
-        self._longest = timedelta(0)
         self._proven = PADDINGS[0]
         self._totals: dict[datetime | None, int] = {}
-        self._counted: set[str] = set()
-        self._opening: tuple[datetime | None, Page[Interval]] | None = None
 
     def count(self, start: datetime | None) -> int:
         """How many rows start at or after an instant.
@@ -105,9 +63,7 @@ class Reading:
         Raises:
             errors.TooWide: when Nectar cannot tell in its ten seconds.
         """
-        page = self._page(Span(start, None), None)
-        self._opening = start, page
-        self._totals[start] = page.total or 0
+        self._totals[start] = self._spans.count(start)
         return self._totals[start]
 
     def walk(
@@ -200,7 +156,7 @@ class Reading:
     def _read_counted(self, span: Span, expected: int) -> tuple[Span, Batch]:
         """Read a span whose number of rows is known, padded until all are there."""
         for padding in self._paddings():
-            batch = self._read(span, padding)
+            batch = self._spans.read(span, padding)
             if span.stop is None or self._agree(batch, expected):
                 break
             # Perhaps the list has grown since it was counted.
@@ -217,8 +173,8 @@ class Reading:
 
     def _paddings(self) -> list[timedelta | None]:
         """What to try: little while readings are short, more if that is not enough."""
-        least = max(min(self._longest, self._proven), SHORTEST_PADDING)
-        first = least if self._longest else PADDINGS[0]
+        least = max(min(self._spans.longest, self._proven), SHORTEST_PADDING)
+        first = least if self._spans.longest else PADDINGS[0]
         return [first, *(wider for wider in PADDINGS if wider > first), None]
 
     def _agree(self, batch: Batch, expected: int) -> bool:
@@ -243,8 +199,10 @@ class Reading:
             if width == horizon - cursor:
                 span = Span(cursor, horizon)
             try:
-                batch = self._read(span, PADDINGS[0], cut=width > DAY)
-            except (errors.TooWide, _TooMany):
+                batch = self._spans.read(
+                    span, PADDINGS[0], MOST_ROWS if width > DAY else None
+                )
+            except (errors.TooWide, TooMany):
                 if width <= DAY:
                     raise
                 self._width = max(width / 2, DAY)
@@ -264,10 +222,10 @@ class Reading:
         for back in (self._widest * times for times in (1, 12, 36, 120)):
             span = Span(None, (horizon - back).replace(microsecond=0))
             try:
-                return span, self._read(span, PADDINGS[0], cut=True)
+                return span, self._spans.read(span, PADDINGS[0], MOST_ROWS)
             except errors.TooWide:
                 too_wide += 1
-            except _TooMany:
+            except TooMany:
                 continue
             if too_wide > 1:  # each costs all retries
                 break
@@ -277,129 +235,8 @@ class Reading:
         """What is dated beyond now; there should be nothing."""
         span = Span(horizon, None)
         try:
-            yield span, self._read(span, None)
+            yield span, self._spans.read(span, None)
         except errors.TooWide:
             self.client.report.warn(
                 "nectar: readings dated in the future could not be asked for"
             )
-
-    def _read(
-        self, span: Span, padding: timedelta | None, *, cut: bool = False
-    ) -> Batch:
-        """Read a span until it stands still.
-
-        Raises:
-            errors.BadAnswer: when it never does.
-            _TooMany: with `cut`, when it holds too many rows.
-        """
-        before: Census | None = None
-        until = _padded(span.stop, padding)
-        for attempt in range(ATTEMPTS):
-            first = self._first(span, until)
-            if cut and (first.total or 0) > MOST_ROWS:
-                raise _TooMany
-            census, batch = self._attempt(span, until, first)
-            if census.is_whole(before):
-                self._note(census, batch)
-                return batch
-            before, self._opening = census, None
-            self.client.pause(attempt)
-        where = f"connection {self.connection_id}, intervals {_named(span)}"
-        raise self.client.unsteady(self.path, where)
-
-    def _attempt(
-        self, span: Span, until: datetime | None, first: Page[Interval]
-    ) -> tuple[Census, Batch]:
-        census, batch = Census(), Batch()
-        newest: dict[str, IntervalRecord] = {}
-        self._counted = set()
-        pages = self.client.pages(
-            self.path, self._params(span, until), interval_page, self._source, first
-        )
-        try:
-            for page in pages:
-                census.count(page.total, (row.id for row in page.items))
-                if census.moved:
-                    break
-                self._take(page.items, span, newest, batch)
-        finally:
-            pages.close()
-        batch.rows = list(newest.values())
-        return census, batch
-
-    def _take(
-        self,
-        items: Sequence[Interval],
-        span: Span,
-        newest: dict[str, IntervalRecord],
-        batch: Batch,
-    ) -> None:
-        """Keep the rows of the span, of each id the newest."""
-        for row in items:
-            try:
-                start, _ = values.instant(row.start)
-            except ValueError:
-                batch.strays += 1
-                batch.keyless += 1
-                continue
-            if not span.holds(start):
-                continue
-            if not row.id or row.id not in self._counted:
-                self._counted.add(row.id)
-                batch.starts.append(start)
-            try:
-                record = self._record(row)
-            except ValueError:
-                batch.keyless += 1
-                continue
-            known = newest.get(row.id)
-            if known is None or normalize.newer(record, known):
-                newest[row.id] = record
-
-    def _note(self, census: Census, batch: Batch) -> None:
-        warn = self.client.report.warn
-        if len(census.ids) + census.nameless != (census.total or 0):
-            batch.doubled = len(census.twice)
-        if batch.keyless:
-            warn(
-                "nectar: an interval without a readable id, start or end is left out",
-                batch.keyless,
-            )
-        for row in batch.rows:
-            self._longest = max(self._longest, row.interval_end - row.interval_start)
-
-    def _first(self, span: Span, until: datetime | None) -> Page[Interval]:
-        """The first page, unless counting has just brought it."""
-        opening = self._opening
-        if until is None and opening is not None and opening[0] == span.start:
-            self._opening = None
-            return opening[1]
-        return self._page(span, until)
-
-    def _page(self, span: Span, until: datetime | None) -> Page[Interval]:
-        return self.client.page(
-            self.path, self._params(span, until), 1, interval_page, self._source
-        )
-
-    def _params(self, span: Span, until: datetime | None) -> list[tuple[str, str]]:
-        params = list(self._filters)
-        if span.start is not None:
-            params.append(("startDate", seconds_form(span.start)))
-        if until is not None:
-            params.append(("endDate", seconds_form(until)))
-        return params
-
-    @property
-    def _source(self) -> str:
-        return f"connection {self.connection_id}"
-
-
-def _padded(stop: datetime | None, padding: timedelta | None) -> datetime | None:
-    if stop is None or padding is None:
-        return None
-    return stop + padding if _LATEST - stop > padding else None
-
-
-def _named(span: Span) -> str:
-    start = seconds_form(span.start) if span.start else "the beginning"
-    return f"from {start} to {seconds_form(span.stop) if span.stop else 'the end'}"
