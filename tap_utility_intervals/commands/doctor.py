@@ -119,11 +119,7 @@ def _findings(findings: Sequence[Finding]) -> Iterator[str]:
     for finding in findings:
         groups.setdefault((finding.problem, finding.advice), []).append(finding.source)
     for (problem, advice), sources in groups.items():
-        yield (
-            f"{_sources(sources)} {printable(problem)}"
-            if advice
-            else (f"{_sources(sources)}: {printable(problem)}")
-        )
+        yield f"{_sources(sources)}: {printable(problem)}"
         if advice:
             yield f"  -> {printable(advice)}"
 

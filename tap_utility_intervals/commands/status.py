@@ -94,7 +94,11 @@ def _status_sentence(meters: Sequence[ListedMeter]) -> str:
     pending = [meter.uid for meter in meters if meter.is_pending]
     errored = [meter.uid for meter in meters if meter.is_errored]
     never = [meter.uid for meter in meters if not meter.was_collected]
-    parts = [f"{counted(len(pending), 'meter')} pending."]
+    parts = [
+        f"{counted(len(pending), 'meter')} pending."
+        if pending
+        else "No meter is pending."
+    ]
     if errored:
         parts.append(
             f"Failed: {names(errored)}; UtilityAPI's dashboard says why, most often "

@@ -10,14 +10,19 @@ from tap_utility_intervals.sandbox import Sandbox, World, default_world
 from tests.commands.running import Shell
 
 
+@pytest.fixture(scope="session")
+def whole() -> World:
+    """The default world, made once: it takes longer than a command."""
+    return default_world()
+
+
 @pytest.fixture
-def world() -> World:
+def world(whole: World) -> World:
     """The default world, smaller: what collecting is about.
 
     2001001 is covered for 12 months, 2001003 has holes, 2001005 was never collected,
     the authorization of 2001006 has expired.
     """
-    whole = default_world()
     kept = {"2001001", "2001003", "2001005", "2001006"}
     return replace(
         whole,

@@ -314,7 +314,7 @@ def test_waiting_ends_when_no_meter_is_pending(shell: Shell) -> None:
     assert "3 of 4 meters done" in lines[0]
     assert lines[0].endswith("pending: 2001005")
     assert any("4 of 4 meters done" in line for line in lines)
-    assert lines[-1].startswith("0 meters pending.")
+    assert lines[-1].startswith("No meter is pending.")
 
 
 def test_waiting_has_an_end(shell: Shell) -> None:

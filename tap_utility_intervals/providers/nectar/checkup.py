@@ -167,14 +167,14 @@ class _Examination:
                 self._add(
                     "company_unreadable",
                     f"company {company}",
-                    "does not show its connections",
+                    "its connections could not be listed",
                     "check nectar_companies, and that the key may read it",
                 )
         for company, error in self.directory.meter_errors.items():
             self._add(
                 "meters_unreadable",
                 f"company {company}",
-                "does not show its meters",
+                "its meters could not be listed",
                 str(error),
             )
 
@@ -185,19 +185,19 @@ class _Examination:
             self._add(
                 "connection_pending",
                 source,
-                "is pending: Nectar has not checked it yet",
+                "pending: Nectar has not checked it yet",
                 "wait some days",
                 needs_person=False,
             )
         elif status != HEALTHY:
             self._add(
-                "connection_errored", source, f"is in error: {status}", _advice(status)
+                "connection_errored", source, f"in error: {status}", _advice(status)
             )
         if counted.error is not None:
             self._add(
                 "intervals_unreadable",
                 source,
-                "does not let its intervals be counted",
+                "its intervals could not be counted",
                 str(counted.error),
             )
         self._look_at_accounts(connection)
@@ -205,7 +205,7 @@ class _Examination:
             self._add(
                 "intervals_old",
                 source,
-                f"has no interval of the last {self.stale.days} days",
+                f"no interval of the last {self.stale.days} days",
                 "ask Nectar what holds it up, or untrack the account if it is closed",
             )
 
@@ -215,7 +215,7 @@ class _Examination:
                 self._add(
                     "no_smart_meter_data",
                     f"account {text(account.get('id'))}",
-                    "does not collect smart meter data: it has bills, no intervals",
+                    "no smart meter data are collected: bills, but no intervals",
                     "have Nectar switch it on, if you need them",
                     needs_person=False,
                 )

@@ -133,14 +133,14 @@ class _Examination:
                 self._warn(
                     f"authorization_{grant.ended}",
                     source,
-                    f"is {grant.ended}: nothing new will be collected",
+                    f"{grant.ended}, so nothing new is collected",
                     "ask the customer to authorize again, or archive it",
                 )
             elif grant.is_errored:
                 self._warn(
                     "authorization_errored",
                     source,
-                    "is in error: UtilityAPI cannot log in to the utility",
+                    "in error: UtilityAPI cannot log in to the utility",
                     "its notes in UtilityAPI's dashboard say why",
                 )
             elif grant.expires_before(self.now + SOON):
@@ -161,14 +161,14 @@ class _Examination:
             self._note(
                 "meter_pending",
                 source,
-                "is pending: a collection is running",
+                "pending: a collection is running",
                 "wait for it: `utility-intervals collect status --wait`",
             )
         elif meter.is_errored:
             self._warn(
                 "meter_errored",
                 source,
-                "is in error: the last collection failed",
+                "in error: the last collection failed",
                 "its notes in UtilityAPI's dashboard say why",
             )
         elif meter.authorization_uid in ended:
@@ -177,7 +177,7 @@ class _Examination:
             self._warn(
                 "never_collected",
                 source,
-                "was never collected: there is nothing to read",
+                "never collected, so there is nothing to read",
                 f"see what a collection would add: {COLLECT}",
             )
         else:
@@ -188,7 +188,7 @@ class _Examination:
         if newest is None or self.now - newest <= self.stale:
             return
         source = f"meter {meter.uid}"
-        problem = f"has no interval of the last {self.stale.days} days"
+        problem = f"no interval of the last {self.stale.days} days"
         if meter.frequency == "off":
             advice = f"nobody collects it: {COLLECT}, or {MONITOR}"
         else:
