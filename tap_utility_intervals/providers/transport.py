@@ -26,6 +26,7 @@ from typing_extensions import override
 from tap_utility_intervals import errors
 from tap_utility_intervals.config import Settings
 from tap_utility_intervals.limiter import Limiter, retry_after
+from tap_utility_intervals.providers.spool import Spool
 
 T = TypeVar("T")
 
@@ -88,11 +89,13 @@ class Transport:
         self.max_retries = settings.max_retries
         self.max_bytes = settings.max_response_bytes
         self.server_time: datetime | None = None
+        self.spool = Spool()
         self._headers = {
             "Accept": "application/json",
             "User-Agent": settings.user_agent or "tap-utility-intervals",
             **endpoint.headers,
         }
+        self._base_path = urlsplit(endpoint.base_url).path
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
         self._lock = threading.Lock()
@@ -104,6 +107,7 @@ class Transport:
         *,
         decode: Callable[[bytes], T],
         source: str | None = None,
+        reader: str = "",
     ) -> T:
         """Ask for `path` below the base URL and decode the answer's body.
 
@@ -113,16 +117,22 @@ class Transport:
             decode: turns the body into a value; a `msgspec.DecodeError` or
                 `ValueError` counts as an answer that may be whole next time.
             source: the id that an error should name.
+            reader: who asks; see `Spool`.
 
         Raises:
             errors.ProviderError: one of its kinds, after all patience.
         """
         query = urlencode(params, safe=",:")
         url = f"{self.endpoint.base_url}{path}" + (f"?{query}" if query else "")
-        return self.follow(url, decode=decode, source=source)
+        return self.follow(url, decode=decode, source=source, reader=reader)
 
     def follow(
-        self, url: str, *, decode: Callable[[bytes], T], source: str | None = None
+        self,
+        url: str,
+        *,
+        decode: Callable[[bytes], T],
+        source: str | None = None,
+        reader: str = "",
     ) -> T:
         """Ask for a whole URL, such as a `next` link, on the configured origin only.
 
@@ -136,7 +146,9 @@ class Transport:
             parts = urlsplit("")
         if not self.is_ours(parts):
             raise self._error(errors.UnsafeLink, parts, None, source)
-        return self._persist(parts, decode, source)
+        if not self.spool.shares(parts.path[len(self._base_path) :]):
+            return self._persist(parts, decode, source)
+        return self._persist_shared(parts, decode, source, reader)
 
     def is_ours(self, url: SplitResult) -> bool:
         """Whether a URL has the configured scheme, host and port, and no user."""
@@ -147,9 +159,29 @@ class Transport:
     def close(self) -> None:
         """Close all connections; threads that wait for their turn are woken."""
         self.limiter.stop()
+        self.spool.close()
         with self._lock:
             for session in self._sessions:
                 session.close()
+
+    def _persist_shared(
+        self,
+        url: SplitResult,
+        decode: Callable[[bytes], T],
+        source: str | None,
+        reader: str,
+    ) -> T:
+        """What another reader was answered, or an answer that is kept for it."""
+        body = self.spool.take(url.geturl(), reader)
+        if body is not None:
+            return decode(body)
+
+        def decode_and_keep(body: bytes) -> T:
+            found = decode(body)
+            self.spool.keep(url.geturl(), reader, body)
+            return found
+
+        return self._persist(url, decode_and_keep, source)
 
     def _persist(
         self, url: SplitResult, decode: Callable[[bytes], T], source: str | None

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -115,8 +116,15 @@ class Client:
         """Prepare; nothing is sent yet."""
         self.transport = transport
         self.report = report
+        self.reader = ""
         self._pages = ThreadPoolExecutor(workers, "nectar-page")
         self._lists = ThreadPoolExecutor(workers, "nectar-list")
+
+    def reading_as(self, reader: str) -> Client:
+        """The same client, asking for a stream; see `providers.spool`."""
+        client = copy(self)
+        client.reader = reader
+        return client
 
     def close(self) -> None:
         """Drop what waits, and wake what sleeps."""
@@ -150,7 +158,9 @@ class Client:
     ) -> Page[T]:
         """One page of a list."""
         numbered = [*params, ("page", str(number))]
-        return self.transport.get(path, numbered, decode=decode, source=source)
+        return self.transport.get(
+            path, numbered, decode=decode, source=source, reader=self.reader
+        )
 
     def pages(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import cached_property
 
@@ -23,6 +23,7 @@ from tap_utility_intervals.providers.nectar.client import Client
 from tap_utility_intervals.providers.nectar.directory import Connection, Directory
 from tap_utility_intervals.providers.nectar.objects import text
 from tap_utility_intervals.providers.nectar.reading import Reading
+from tap_utility_intervals.providers.spool import Shared
 from tap_utility_intervals.providers.transport import Endpoint, Transport
 from tap_utility_intervals.records import MeterRecord
 from tap_utility_intervals.report import Outcome
@@ -30,6 +31,11 @@ from tap_utility_intervals.report import Outcome
 MOST_IN_FLIGHT = 10
 """Nectar asks for no more than ten requests at once."""
 ROWS_AT_ONCE = 1_000
+SHARED = (
+    Shared("/usage/company", "nectar_usage_data", frozenset({"usage"})),
+    Shared("/document/company", "nectar_line_items", frozenset({"nectar_documents"})),
+)
+"""What streams in Nectar's own shape read as others do."""
 BASE_URL = "https://external.nectarclimate.com/v2.2"
 
 SETTINGS: dict[str, JSONSchema] = {
@@ -110,6 +116,7 @@ class NectarSession:
         transport = Transport(
             endpoint, settings, limiter or Limiter(None, self.workers)
         )
+        transport.spool.share(SHARED, run.selected)
         self.types = sorted(set(_words(settings, "nectar_datasource_types") or ()))
         self.client = Client(transport, run.report, self.workers)
         self.directory = Directory(
@@ -152,17 +159,23 @@ class NectarSession:
 
     def usage_jobs(self, bookmarks: Bookmarks) -> Iterator[Job]:
         """One job for each company, in the order of the listing."""
+        if self.directory.company_ids:
+            self._note_missing_meters()
+        yield from self.company_jobs(bookmarks, usage.CompanyJob)
+
+    def company_jobs(
+        self, bookmarks: Bookmarks, make: Callable[..., usage.CompanyJob]
+    ) -> Iterator[Job]:
+        """One job for what follows `UPDATED_DATE`, for each company."""
         contexts = [
             {"provider": self.name, "company_id": name}
             for name in self.directory.company_ids
         ]
         if self.directory.is_complete:
             bookmarks.keep_only(self.name, contexts)
-        if contexts:
-            self._note_missing_meters()
         for context in contexts:
             old = marks.Mark.parse(bookmarks.get(context))
-            yield self._usage_job(context, old)
+            yield self._company_job(context, old, make)
 
     def close(self) -> None:
         """Let go of all connections and threads."""
@@ -188,7 +201,12 @@ class NectarSession:
         terms = self._terms(connection.id, mapped)
         return intervals.ConnectionJob(context, reading, old, terms, wish)
 
-    def _usage_job(self, context: Context, old: marks.Mark | None) -> Job:
+    def _company_job(
+        self,
+        context: Context,
+        old: marks.Mark | None,
+        make: Callable[..., usage.CompanyJob],
+    ) -> Job:
         settings = self.run.settings
         wish = usage.Wish(
             settings.start_date,
@@ -201,7 +219,7 @@ class NectarSession:
         end = "" if settings.end_date is None else seconds_form(settings.end_date)
         mapped = marks.fingerprint(self.types, self._mapping, [end])
         terms = self._terms(context["company_id"], mapped)
-        return usage.CompanyJob(context, self.directory, old, terms, wish)
+        return make(context, self.directory, old, terms, wish)
 
     def _terms(self, source: str, of: str) -> marks.Terms:
         settings = self.run.settings

@@ -7,7 +7,7 @@ and are applied here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import quote
@@ -31,7 +31,6 @@ from tap_utility_intervals.providers.nectar.objects import Entity, entity_page, 
 from tap_utility_intervals.providers.transport import Params
 from tap_utility_intervals.records import UsageRecord
 
-_USAGE_PAGE = entity_page("usageData", "totalUsageData")
 _DAY = timedelta(days=1)
 
 
@@ -45,10 +44,9 @@ class Wish:
     listed_at: str
     filters: Params
 
-    def holds(self, row: UsageRecord) -> bool:
+    def holds(self, first: str | None, last: str | None) -> bool:
         """Whether a billing period reaches into what is wanted; unknown ones do."""
-        first = row.period_start_date
-        last = row.period_end_date or first
+        last = last or first
         if self.start and last and last < self.start.date().isoformat():
             return False
         if self.end is not None and first is not None:
@@ -59,6 +57,9 @@ class Wish:
 
 class CompanyJob:
     """Brings the usage entries of one company up to date."""
+
+    resource = "usage"
+    decode = staticmethod(entity_page("usageData", "totalUsageData"))
 
     def __init__(
         self,
@@ -76,7 +77,7 @@ class CompanyJob:
         self.terms = terms
         self.wish = wish
         self.report = self.client.report
-        self.path = f"/usage/company/{quote(context['company_id'], safe='')}"
+        self.path = f"/{self.resource}/company/{quote(context['company_id'], safe='')}"
         self._latest: str | None = None
 
     def __call__(self) -> Iterator[Event]:
@@ -99,7 +100,7 @@ class CompanyJob:
             census = Census()
             source = f"company {self.context['company_id']}"
             for page in self.client.pages(
-                self.path, self._params(), _USAGE_PAGE, source
+                self.path, self._params(), self.decode, source
             ):
                 ids = [text(row.get("id")) or "" for row in page.items]
                 census.count(page.total, ids)
@@ -109,11 +110,11 @@ class CompanyJob:
                     if name and name not in taken
                 }
                 taken.update(fresh)
-                yield from self._wanted([self._record(row) for row in fresh.values()])
+                yield from self.wanted(fresh.values())
             if census.is_whole(before):
                 if census.nameless:
                     self.report.warn(
-                        "nectar: a usage entry without an id is left out",
+                        f"nectar: a {self.resource} entry without an id is left out",
                         census.nameless,
                     )
                 return
@@ -125,12 +126,21 @@ class CompanyJob:
         key = self.directory.key_of_usage(row)
         return normalize.usage(row, key, self.wish.listed_at)
 
-    def _wanted(self, records: list[UsageRecord]) -> Iterator[Rows]:
+    def saw(self, updated: Iterable[str | None]) -> None:
+        """Remember the latest update, if it is none of the future."""
         started = micros_form(self.wish.started)
-        updated = [r.source_updated_at for r in records if r.source_updated_at]
-        before_now = [stamp for stamp in updated if stamp <= started]
+        before_now = [stamp for stamp in updated if stamp and stamp <= started]
         self._latest = max([*before_now, self._latest or ""]) or None
-        wanted = [record for record in records if self.wish.holds(record)]
+
+    def wanted(self, rows: Iterable[Entity]) -> Iterator[Rows]:
+        """The rows of a page as records, without those that are not asked for."""
+        records = [self._record(row) for row in rows]
+        self.saw(record.source_updated_at for record in records)
+        wanted = [
+            record
+            for record in records
+            if self.wish.holds(record.period_start_date, record.period_end_date)
+        ]
         unreadable = sum(record.unreadable is not None for record in wanted)
         if unreadable:
             self.report.warn(

@@ -6,7 +6,8 @@ would vanish; it is not used. `start_date` and `end_date` filter periods here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from tap_utility_intervals import errors
@@ -17,6 +18,7 @@ from tap_utility_intervals.providers.base import (
     Finished,
     Lost,
     Reached,
+    Record,
     Rows,
 )
 from tap_utility_intervals.providers.utilityapi import memory, normalize
@@ -81,10 +83,10 @@ class BillReading:
             yield from self._alone(meter)
 
     def _alone(self, meter: Meter) -> Iterator[Event]:
-        olds = {meter.uid: self.olds[meter.uid]}
-        yield from BillReading(
-            self.api, [meter], olds, self.rules, self.warn, self.listed_at
-        ).events()
+        alone = copy(self)
+        alone.meters = {meter.uid: meter}
+        alone._is_incomplete = False
+        yield from alone.events()
 
     def _all(self, uids: list[str]) -> dict[str, dict[str, UsageRecord]]:
         """The bills by meter and uid, once the listing has come to its end."""
@@ -120,6 +122,14 @@ class BillReading:
         if known and (known.source_updated_at or "") > (record.source_updated_at or ""):
             return
         found[meter.uid][record.usage_id] = record
+        self.note(record, bill)
+
+    def note(self, record: UsageRecord, bill: dict[str, Any]) -> None:
+        """Look at a bill as sent."""
+
+    def rows(self, records: list[UsageRecord]) -> Sequence[Record]:
+        """What goes out for these bills."""
+        return records
 
     def _owner(self, bill: dict[str, Any]) -> Meter | None:
         uid = Values().text("meter_key", bill.get("meter_uid"))
@@ -131,7 +141,7 @@ class BillReading:
     def _of_one(self, meter: Meter, found: dict[str, UsageRecord]) -> Iterator[Event]:
         rows = [record for record in found.values() if self._is_in_period(record)]
         if rows:
-            yield Rows(rows)
+            yield Rows(self.rows(rows))
         if self._is_incomplete:
             self.warn("an answer is marked incomplete; the meter's bookmark stays")
         else:

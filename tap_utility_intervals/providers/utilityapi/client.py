@@ -62,9 +62,10 @@ class ListingEnded(Exception):  # noqa: N818 - not an error: the cursor grew sta
 class UtilityApi:
     """The lists that the tap reads, page by page."""
 
-    def __init__(self, transport: Transport) -> None:
-        """Ask through `transport`."""
+    def __init__(self, transport: Transport, reader: str = "") -> None:
+        """Ask through `transport`; for whom, says `reader` (see `providers.spool`)."""
         self.transport = transport
+        self.reader = reader
 
     def meters(
         self, uids: list[str] | None = None, authorizations: list[str] | None = None
@@ -145,7 +146,9 @@ class UtilityApi:
             errors.ProviderError: as `Transport.get`.
         """
         paginator = NextLink(self.transport, path)
-        page = self.transport.get(path, params, decode=decode, source=source)
+        page = self.transport.get(
+            path, params, decode=decode, source=source, reader=self.reader
+        )
         while True:
             yield page
             paginator.advance(page)  # type: ignore[arg-type]
@@ -154,7 +157,7 @@ class UtilityApi:
                 return
             try:
                 page = self.transport.follow(
-                    link.geturl(), decode=decode, source=source
+                    link.geturl(), decode=decode, source=source, reader=self.reader
                 )
             except (errors.Gone, errors.BadRequest) as error:
                 raise ListingEnded(str(error)) from error

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from functools import cached_property, partial
 
 from tap_utility_intervals import errors
 from tap_utility_intervals.instants import micros_form
 from tap_utility_intervals.providers.base import Bookmarks, Event, Job, Run
+from tap_utility_intervals.providers.spool import Shared
 from tap_utility_intervals.providers.transport import Transport
 from tap_utility_intervals.providers.utilityapi import memory, normalize, planning
 from tap_utility_intervals.providers.utilityapi.billing import BillReading
@@ -24,6 +25,16 @@ from tap_utility_intervals.report import Outcome
 
 READINGS_PER_REQUEST = 50_000
 """Several meters share a request only while so few readings are expected of it."""
+
+SHARED = (
+    Shared("/bills", "utilityapi_bills", frozenset({"usage"})),
+    Shared(
+        "/meters",
+        "utilityapi_meters",
+        frozenset({"meters", "intervals", "usage", "utilityapi_bills"}),
+    ),
+)
+"""What streams in UtilityAPI's own shape read as others do."""
 
 NOT_LISTED = "the meter list does not show it; check utilityapi_meters"
 
@@ -41,6 +52,7 @@ class UtilityApiSession:
         self.run = run
         self.transport = transport
         self.api = UtilityApi(transport)
+        transport.spool.share(SHARED, run.selected)
         self.workers = run.settings.max_concurrency
         self.filter = StartFilter()
         self.per_request: int = run.settings.raw["utilityapi_meters_per_request"]
@@ -103,7 +115,9 @@ class UtilityApiSession:
         for group in self._groups(plans):
             yield partial(self._read, group)
 
-    def usage_jobs(self, bookmarks: Bookmarks) -> Iterator[Job]:
+    def usage_jobs(
+        self, bookmarks: Bookmarks, make: Callable[..., BillReading] = BillReading
+    ) -> Iterator[Job]:
         """One job for the bills of a few meters whose bills changed."""
         changed: list[Meter] = []
         for meter in self._sources(bookmarks):
@@ -114,9 +128,7 @@ class UtilityApiSession:
         for begin in range(0, len(changed), self.per_request):
             some = changed[begin : begin + self.per_request]
             olds = {meter.uid: bookmarks.get(context(meter)) or {} for meter in some}
-            reading = BillReading(
-                self.api, some, olds, self.rules, self.warn, self.listed_at
-            )
+            reading = make(self.api, some, olds, self.rules, self.warn, self.listed_at)
             yield reading.events
 
     def _sources(self, bookmarks: Bookmarks) -> list[Meter]:
