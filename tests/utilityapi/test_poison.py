@@ -328,7 +328,7 @@ def test_an_odd_reading_is_counted(odd: Any) -> None:
 def test_half_a_surrogate_and_broken_utf8_cost_no_reading() -> None:
     half = synced_text(page(held(good(), uid="UID")).replace("UID", "\\ud800"))
     assert half.of("interval_start", "quantity") == [GOOD]
-    assert half.rows[0]["source_id"] == "?"
+    assert half.rows[0]["source_id"] == "\ufffd"
 
 
 def test_qualities_are_told_only_when_there_is_one() -> None:

@@ -53,7 +53,7 @@ class BillReading:
         self.rules = rules
         self.warn = warn
         self.listed_at = listed_at
-        self._is_incomplete = False
+        self.is_incomplete = False
 
     def events(self) -> Iterator[Event]:
         """Per meter: its bills, its bookmark, and the end.
@@ -85,7 +85,7 @@ class BillReading:
     def _alone(self, meter: Meter) -> Iterator[Event]:
         alone = copy(self)
         alone.meters = {meter.uid: meter}
-        alone._is_incomplete = False
+        alone.is_incomplete = False
         yield from alone.events()
 
     def _all(self, uids: list[str]) -> dict[str, dict[str, UsageRecord]]:
@@ -94,7 +94,7 @@ class BillReading:
             found: dict[str, dict[str, UsageRecord]] = {uid: {} for uid in uids}
             try:
                 for page in self.api.bills(uids):
-                    self._is_incomplete |= page.is_incomplete
+                    self.is_incomplete |= page.is_incomplete
                     for bill in page.items:
                         assert isinstance(bill, dict)  # noqa: S101 - decoded whole
                         self._take(bill, found)
@@ -142,7 +142,7 @@ class BillReading:
         rows = [record for record in found.values() if self._is_in_period(record)]
         if rows:
             yield Rows(self.rows(rows))
-        if self._is_incomplete:
+        if self.is_incomplete:
             self.warn("an answer is marked incomplete; the meter's bookmark stays")
         else:
             yield Reached(context(meter), self._bookmark(meter, rows))
