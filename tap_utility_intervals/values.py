@@ -23,6 +23,10 @@ MAX_KEPT = 200
 LARGEST_INTEGER = 2_147_483_647
 """What the schemas allow: some loaders make wider integers 128 bits wide."""
 
+LONGEST_NUMBER = 300
+"""Characters of a number beyond which it is taken as text."""
+
+_EXACT = msgspec.json.Encoder(decimal_format="number")
 
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 """An escape for half a character, with or without its other half."""
@@ -137,8 +141,24 @@ def loads(body: bytes) -> Any:  # noqa: ANN401 - JSON
     Raises:
         ValueError: when it is not JSON at all.
     """
-    found = json.loads(body, parse_float=Decimal, parse_constant=str)
+    found = json.loads(
+        body, parse_float=_decimal, parse_int=_integer, parse_constant=str
+    )
     return _whole_characters(found) if SURROGATE.search(body) else found
+
+
+def exact(value: object) -> msgspec.Raw:
+    """The JSON text of a value that `loads` gave."""
+    return msgspec.Raw(_EXACT.encode(value))
+
+
+def _decimal(number: str) -> Decimal | str:
+    return Decimal(number) if len(number) <= LONGEST_NUMBER else number
+
+
+def _integer(number: str) -> int | str:
+    """An integer; its text if it is absurdly long (Python refuses 4,300 digits)."""
+    return int(number) if len(number) <= LONGEST_NUMBER else number
 
 
 def _whole_characters(value: Any) -> Any:  # noqa: ANN401 - JSON

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tap_utility_intervals.providers.nectar import identity, normalize, objects, values
 from tap_utility_intervals.providers.nectar.objects import Interval
 from tap_utility_intervals.records import Flow, Measure, Quality
+from tap_utility_intervals.values import loads
 from tests.nectar.harness import number, page_of, row_of
 
 json_values = st.recursive(
@@ -269,13 +270,13 @@ def test_what_of_usage_cannot_be_read_is_kept_as_text() -> None:
 
 def test_odd_but_readable_usage() -> None:
     row = usage(
-        usage=objects.loads(b"412.50"),
+        usage=loads(b"412.50"),
         startDate="2024-01-01T00:00:00Z",
         isEstimated="True",
         exclusion=True,
         site="s",
         document="d",
-        timeOfUseBreakdown=objects.loads(b'[{"usage": 0.10}]'),
+        timeOfUseBreakdown=loads(b'[{"usage": 0.10}]'),
     )
     assert (str(row.quantity), row.period_start_date) == ("412.50", "2024-01-01")
     assert (row.is_estimated, row.is_subtracted, row.is_superseded) == (

@@ -20,7 +20,6 @@ from tap_utility_intervals.providers.nectar.identity import (
 from tap_utility_intervals.providers.nectar.objects import (
     Entity,
     Interval,
-    loads,
     text,
 )
 from tap_utility_intervals.providers.nectar.values import (
@@ -38,6 +37,7 @@ from tap_utility_intervals.records import (
     MeterRecord,
     UsageRecord,
 )
+from tap_utility_intervals.values import loads
 
 NECTAR = "nectar"
 
@@ -93,7 +93,7 @@ class Intervals:
         meter = self._meter(row.account, bytes(row.identifiers))
         unit = units.unit(row.usage_units)
         read = Reader()
-        quantity = read.number("quantity", row.usage)
+        quantity = read.quantity("quantity", row.usage)
         converted = normalized(quantity, unit)
         return IntervalRecord(
             provider=NECTAR,
@@ -118,8 +118,8 @@ class Intervals:
             site_id=meter.site_id,
             identifiers=meter.identifiers,
             source_id=row.id,
-            source_created_at=read.stamp("source_created_at", row.created),
-            source_updated_at=read.stamp("source_updated_at", row.updated),
+            source_created_at=read.instant("source_created_at", row.created),
+            source_updated_at=read.instant("source_updated_at", row.updated),
             unreadable=read.unreadable,
         )
 
@@ -226,13 +226,13 @@ def meter(row: Entity, around: Around, listed_at: str) -> MeterRecord:
         identifiers=identifiers if isinstance(identifiers, list) else None,
         status=text(around.connection.get("status")),
         status_message=text(around.connection.get("statusErrorDetail")),
-        status_at=read.stamp(
+        status_at=read.instant(
             "status_at", around.connection.get("statusLastUpdateTime")
         ),
         is_active=read.flag("is_active", row.get("isTracked")),
         is_archived=bool(around.site["dataCollectionStopDate"]) if stopped else None,
-        created_at=read.stamp("created_at", row.get("created")),
-        updated_at=read.stamp("updated_at", row.get("updated")),
+        created_at=read.instant("created_at", row.get("created")),
+        updated_at=read.instant("updated_at", row.get("updated")),
         listed_at=listed_at,
         unreadable=read.unreadable,
     )
@@ -256,7 +256,7 @@ def usage(row: Entity, key: str | None, listed_at: str) -> UsageRecord:
     document = row.get("document")
     bill: Entity = document if isinstance(document, dict) else {}
     unit = units.unit(text(row.get("usageUnits")))
-    quantity = read.value("quantity", row.get("usage"))
+    quantity = read.number("quantity", row.get("usage"))
     converted = normalized(quantity, unit)
     breakdown = row.get("timeOfUseBreakdown")
     return UsageRecord(
@@ -266,8 +266,8 @@ def usage(row: Entity, key: str | None, listed_at: str) -> UsageRecord:
         source_meter_id=text(row.get("meter")),
         bill_id=text(bill.get("id")) or text(document),
         site_id=site_id(row.get("site")),
-        period_start_date=read.day("period_start_date", row.get("startDate")),
-        period_end_date=read.day("period_end_date", row.get("endDate")),
+        period_start_date=read.date("period_start_date", row.get("startDate")),
+        period_end_date=read.date("period_end_date", row.get("endDate")),
         quantity=quantity,
         unit=unit.name,
         unit_raw=text(row.get("usageUnits")),
@@ -284,8 +284,8 @@ def usage(row: Entity, key: str | None, listed_at: str) -> UsageRecord:
         time_of_use=text(row.get("timeOfUse")),
         time_of_use_breakdown=breakdown if isinstance(breakdown, list) else None,
         usage_type=_usage_type(text(row.get("electricityType")), unit),
-        source_created_at=read.stamp("source_created_at", row.get("created")),
-        source_updated_at=read.stamp("source_updated_at", row.get("updated")),
+        source_created_at=read.instant("source_created_at", row.get("created")),
+        source_updated_at=read.instant("source_updated_at", row.get("updated")),
         listed_at=listed_at,
         unreadable=read.unreadable,
     )

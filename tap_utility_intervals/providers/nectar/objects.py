@@ -7,8 +7,6 @@ objects stay dictionaries as sent, digit for digit, without what must never be k
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,6 +14,8 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
+
+from tap_utility_intervals.values import exact, loads
 
 T = TypeVar("T")
 
@@ -26,9 +26,6 @@ SECRETS = ("connectionMagicLinkSecret",)
 """Never kept, wherever it appears at the top of an object."""
 
 NULL = Raw(b"null")
-_LONGEST_INTEGER = 300
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-_EXACT = msgspec.json.Encoder(decimal_format="number")
 
 
 class Interval(Struct, rename="camel", gc=False):
@@ -125,17 +122,6 @@ def one_entity(body: bytes) -> Entity:
     return _entity(found)
 
 
-def loads(body: bytes) -> Any:  # noqa: ANN401 - JSON
-    """Decode any JSON with every digit kept; NaN and its like become their text."""
-    found = json.loads(body, parse_float=_decimal, parse_int=_whole, parse_constant=str)
-    return _scrubbed(found) if _SURROGATE.search(body) else found
-
-
-def exact(value: object) -> Raw:
-    """The JSON text of a value that `loads` gave."""
-    return Raw(_EXACT.encode(value))
-
-
 def text(value: object) -> str | None:
     """A value as text; absent and empty are both None, and so is what is no text."""
     if isinstance(value, str):
@@ -178,23 +164,3 @@ def _entity(row: object) -> Entity:
 
 def _integer(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _decimal(number: str) -> Decimal | str:
-    return Decimal(number) if len(number) <= _LONGEST_INTEGER else number
-
-
-def _whole(number: str) -> int | str:
-    """An integer; its text if it is absurdly long (Python refuses 4,300 digits)."""
-    return int(number) if len(number) <= _LONGEST_INTEGER else number
-
-
-def _scrubbed(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Replace halves of surrogate pairs: JSON may hold them, UTF-8 may not."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, list):
-        return [_scrubbed(item) for item in value]
-    if isinstance(value, dict):
-        return {_scrubbed(key): _scrubbed(item) for key, item in value.items()}
-    return value

@@ -9,7 +9,7 @@ from functools import cached_property
 from tap_utility_intervals import config, errors
 from tap_utility_intervals.config import JSONSchema, Settings
 from tap_utility_intervals.errors import ConfigError
-from tap_utility_intervals.instants import seconds_form
+from tap_utility_intervals.instants import micros_form, seconds_form
 from tap_utility_intervals.limiter import Limiter
 from tap_utility_intervals.providers.base import Bookmarks, Context, Job, Run
 from tap_utility_intervals.providers.nectar import (
@@ -247,7 +247,7 @@ class NectarSession:
 
     @cached_property
     def _listed_at(self) -> str:
-        return seconds_form(self.run.started)
+        return micros_form(self.run.started)
 
     @property
     def _filters(self) -> list[tuple[str, str]]:

@@ -8,17 +8,18 @@ from decimal import Decimal
 from functools import lru_cache
 
 from msgspec import Raw
+from typing_extensions import override
 
 from tap_utility_intervals import units
 from tap_utility_intervals.instants import (
     as_utc,
     micros_form,
     offset_seconds,
-    parse_date,
     parse_instant,
 )
-from tap_utility_intervals.providers.nectar.objects import exact, loads, text
+from tap_utility_intervals.providers.nectar.objects import text
 from tap_utility_intervals.records import Commodity, Flow, Number, Quality
+from tap_utility_intervals.values import Values, loads
 
 DATASOURCE_TYPES = (
     *("ELECTRICITY", "GAS", "WATER", "DISTRICT", "WASTE", "FUEL", "MISC"),
@@ -74,64 +75,29 @@ def flow(net_metering_type: object) -> Flow | None:
     return _FLOWS.get((text(net_metering_type) or "").upper())
 
 
-class Reader:
+class Reader(Values):
     """Reads the values of one row; keeps the text of what cannot be read."""
 
-    __slots__ = ("unreadable",)
+    __slots__ = ()
 
-    def __init__(self) -> None:
-        """Start with nothing unreadable."""
-        self.unreadable: dict[str, str] | None = None
+    @override
+    def instant(self, column: str, value: object) -> str | None:
+        """As `Values.instant`; a page's rows were made at the same few moments."""
+        if isinstance(value, str) and value:
+            try:
+                return _stamp(value)
+            except ValueError:
+                self.refuse(column, value)
+                return None
+        return super().instant(column, value)
 
-    def stamp(self, column: str, sent: object) -> str | None:
-        """An instant in the form that compares as text."""
-        if sent is None or sent == "":
-            return None
-        try:
-            return _stamp(sent if isinstance(sent, str) else repr(sent))
-        except ValueError:
-            self._keep(column, sent)
-            return None
-
-    def day(self, column: str, sent: object) -> str | None:
-        """A plain date; the date of an instant, should one be sent."""
-        if sent is None or sent == "":
-            return None
-        try:
-            return parse_date(sent[:10] if isinstance(sent, str) else sent)
-        except ValueError:
-            self._keep(column, sent)
-            return None
-
-    def flag(self, column: str, sent: object) -> bool | None:
-        """A truth value, also in words."""
-        if sent is None or isinstance(sent, bool):
-            return sent
-        found = {"true": True, "false": False}.get(str(sent).lower())
-        if found is None:
-            self._keep(column, sent)
-        return found
-
-    def number(self, column: str, sent: Raw) -> Number | None:
+    def quantity(self, column: str, sent: Raw) -> Number | None:
         """A number with its digits as sent, quoted or not."""
         body = bytes(sent)
         inner = body[1:-1] if body[:1] == b'"' else body
         if _PLAIN.fullmatch(inner):
             return Raw(inner)
-        return self.value(column, loads(body))
-
-    def value(self, column: str, sent: object) -> Number | None:
-        """A number that was decoded already."""
-        try:
-            return units.read_number(sent)
-        except ValueError:
-            self._keep(column, sent)
-            return None
-
-    def _keep(self, column: str, sent: object) -> None:
-        """Remember the text of a value that cannot be read."""
-        shown = sent if isinstance(sent, str) else bytes(exact(sent)).decode()
-        self.unreadable = {**(self.unreadable or {}), column: shown}
+        return self.number(column, loads(body))
 
 
 def normalized(quantity: Number | None, unit: units.Unit) -> Number | None:
