@@ -9,6 +9,7 @@ from tap_utility_intervals.providers.base import Provider, Run, Session
 from tap_utility_intervals.providers.transport import Endpoint, Transport
 from tap_utility_intervals.providers.utilityapi.normalize import PROVIDER as NAME
 from tap_utility_intervals.providers.utilityapi.session import UtilityApiSession
+from tap_utility_intervals.providers.utilityapi.streams import STREAMS
 
 CREDENTIAL = "utilityapi_api_token"
 BASE_URL = "utilityapi_base_url"
@@ -115,4 +116,5 @@ PROVIDER = Provider(
     settings=SETTINGS,
     check=check,
     connect=connect,
+    streams=STREAMS,
 )

@@ -5,7 +5,7 @@ Reads only. Collecting data costs money and is nothing that a tap does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -75,8 +75,18 @@ class UtilityApi:
         A meter comes again when the list had to begin again.
         """
         filters = [("uids", uids), ("authorizations", authorizations)]
-        for params in _chunked(filters):
-            yield from self._persistent("/meters", params, page_of("meters"))
+        yield from self.listing("/meters", filters)
+
+    def listing(
+        self, path: str, filters: Sequence[tuple[str, list[str] | None]] = ()
+    ) -> Iterator[Page]:
+        """Every page of a list, such as `/events`, under filters if they are set.
+
+        An object comes again when the list had to begin again.
+        """
+        plural = path.rpartition("/")[2].replace("-", "_")
+        for params in _chunked(list(filters)):
+            yield from self._persistent(path, params, page_of(plural))
 
     def _persistent(
         self, path: str, params: Params, decode: Callable[[bytes], Page]

@@ -1,0 +1,116 @@
+"""Reading the events since the last run: they come newest first, without a filter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any, cast
+
+from tap_utility_intervals import errors
+from tap_utility_intervals.instants import micros_form, seconds_form
+from tap_utility_intervals.providers.base import (
+    Bookmark,
+    Context,
+    Event,
+    Finished,
+    Lost,
+    Reached,
+    Rows,
+)
+from tap_utility_intervals.providers.shape import Shape
+from tap_utility_intervals.providers.utilityapi.client import UtilityApi
+from tap_utility_intervals.providers.utilityapi.memory import (
+    EARLIEST,
+    earlier,
+    instant_of,
+)
+from tap_utility_intervals.providers.utilityapi.normalize import PROVIDER
+from tap_utility_intervals.providers.utilityapi.objects import Page
+from tap_utility_intervals.providers.utilityapi.rules import Rules
+
+CONTEXT: Context = {"provider": PROVIDER}
+"""All events are one source."""
+
+
+class EventReading:
+    """The events of one run."""
+
+    def __init__(
+        self,
+        api: UtilityApi,
+        shape: Shape,
+        old: Bookmark | None,
+        rules: Callable[[], Rules],
+        warn: Callable[[str], None],
+    ) -> None:
+        """Prepare; nothing is asked yet.
+
+        Args:
+            api: the API.
+            shape: makes rows of events.
+            old: the bookmark.
+            rules: the rules of the run, known once the server has told its clock.
+            warn: counts a warning.
+        """
+        self.api = api
+        self.shape = shape
+        self.old = old or {}
+        self.rules = rules
+        self.warn = warn
+        self._newest = ""
+
+    def events(self) -> Iterator[Event]:
+        """The rows, the bookmark, and the end; see `providers.base.Job`."""
+        try:
+            yield from self._rows()
+        except errors.Unauthorized:
+            raise
+        except errors.Gone:
+            self.warn(f"{PROVIDER}: /events is not offered; it is empty")
+            return
+        except errors.ProviderError as error:
+            yield Lost(CONTEXT, error)
+            return
+        yield Reached(CONTEXT, self._bookmark())
+        yield Finished(CONTEXT)
+
+    def _rows(self) -> Iterator[Rows]:
+        """Page by page, to the first one that is older than what is wanted."""
+        taken: set[str] = set()
+        for page in self.api.listing("/events"):
+            rows = self._fresh(page, taken)
+            start, end = micros_form(self._start), micros_form(self.rules().end)
+            # One without a readable time is never too old.
+            wanted = [row for row in rows if start <= (row["ts"] or start) < end]
+            if wanted:
+                self._note(wanted)
+                yield Rows(wanted)
+            if rows and all(row["ts"] and row["ts"] < start for row in rows):
+                return
+
+    def _fresh(self, page: Page, taken: set[str]) -> list[dict[str, Any]]:
+        """Each event once, although the list may have begun again."""
+        shaped = [self.shape(cast("dict[str, Any]", item)) for item in page.items]
+        rows = [row for row in shaped if row and row["uid"] not in taken]
+        taken.update(row["uid"] for row in rows)
+        return rows
+
+    def _note(self, rows: list[dict[str, Any]]) -> None:
+        now = micros_form(self.rules().now)
+        stamps = [row["ts"] for row in rows if row["ts"] and row["ts"] <= now]
+        self._newest = max([*stamps, self._newest])
+
+    @property
+    def _start(self) -> datetime:
+        """From when on events are wanted: the look-back, or all if more is asked."""
+        wanted = self.rules().start_date or EARLIEST
+        seen = instant_of(self.old)
+        if seen is None or wanted < (instant_of(self.old, "since") or EARLIEST):
+            return wanted
+        return max(earlier(seen, self.rules().lookback), wanted)
+
+    def _bookmark(self) -> Bookmark:
+        seen, since = instant_of(self.old), self.rules().start_date
+        newest = max(micros_form(seen) if seen else "", self._newest)
+        bookmark: Bookmark = {"replication_key_value": newest} if newest else {}
+        return bookmark | ({"since": seconds_form(since)} if since else {})

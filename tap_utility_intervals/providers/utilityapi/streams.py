@@ -1,0 +1,159 @@
+"""UtilityAPI's objects in their own shape (https://utilityapi.com/docs/api)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, ClassVar, cast
+
+from singer_sdk import Stream
+from typing_extensions import override
+
+from tap_utility_intervals import errors
+from tap_utility_intervals.providers.base import Job, Record, Session
+from tap_utility_intervals.providers.shape import Shape
+from tap_utility_intervals.providers.streams import EntityStream, OwnSourceStream
+from tap_utility_intervals.providers.utilityapi.billing import BillReading
+from tap_utility_intervals.providers.utilityapi.client import UtilityApi
+from tap_utility_intervals.providers.utilityapi.events import CONTEXT, EventReading
+from tap_utility_intervals.providers.utilityapi.normalize import PROVIDER
+from tap_utility_intervals.providers.utilityapi.session import UtilityApiSession
+from tap_utility_intervals.records import UsageRecord
+
+Filters = Mapping[str, str]
+"""Query parameter to the setting that fills it."""
+
+
+class List(EntityStream):
+    """One of UtilityAPI's lists, read whole in each run."""
+
+    provider = PROVIDER
+    primary_keys: ClassVar[Sequence[str]] = ("uid",)
+    path: ClassVar[str]
+    filters: ClassVar[Filters]
+
+    @override
+    def entities(self, session: Session) -> Iterator[Iterable[Mapping[str, Any]]]:
+        settings = cast("UtilityApiSession", session).run.settings.raw
+        chosen = [(name, settings.get(key)) for name, key in self.filters.items()]
+        for page in asking_for(self.name, session).listing(self.path, chosen):
+            yield cast("list[dict[str, Any]]", page.items)
+
+
+class Authorizations(List):
+    """What customers granted."""
+
+    name = "utilityapi_authorizations"
+    path = "/authorizations"
+    filters: ClassVar[Filters] = {"uids": "utilityapi_authorizations"}
+
+
+class Meters(List):
+    """Meters, with their blocks."""
+
+    name = "utilityapi_meters"
+    path = "/meters"
+    filters: ClassVar[Filters] = {
+        "uids": "utilityapi_meters",
+        "authorizations": "utilityapi_authorizations",
+    }
+
+
+class Accounting(List):
+    """A list that only some accounts have, from about thirty utilities."""
+
+    filters: ClassVar[Filters] = {
+        "authorizations": "utilityapi_authorizations",
+        "meters": "utilityapi_meters",
+    }
+
+    @override
+    def lose(self, session: Session, error: errors.ProviderError) -> None:
+        """Note that the list could not be read; that there is none is no failure."""
+        if isinstance(error, errors.Gone):
+            self.run.report.warn(f"{PROVIDER}: {self.path} is not offered; it is empty")
+        else:
+            super().lose(session, error)
+
+
+class BillingAccounts(Accounting):
+    """Accounts with a utility."""
+
+    name = "utilityapi_billing_accounts"
+    path = "/accounting/billing-accounts"
+
+
+class BillingSummaries(Accounting):
+    """Statements of those accounts."""
+
+    name = "utilityapi_billing_summaries"
+    path = "/accounting/billing-summaries"
+
+
+class Bills(OwnSourceStream):
+    """Bills, read anew for each meter whose listing changed."""
+
+    name = "utilityapi_bills"
+    provider = PROVIDER
+    primary_keys: ClassVar[Sequence[str]] = ("uid",)
+    replication_key = "updated"
+
+    @override
+    def jobs(self, session: Session) -> Iterator[Job]:
+        make = partial(_ShapedBills, self.shape, asking_for(self.name, session))
+        return cast("UtilityApiSession", session).usage_jobs(self.bookmarks, make)
+
+
+class Events(OwnSourceStream):
+    """What happened, as far as a webhook was to be told."""
+
+    name = "utilityapi_events"
+    provider = PROVIDER
+    primary_keys: ClassVar[Sequence[str]] = ("uid",)
+    replication_key = "ts"
+
+    @override
+    def jobs(self, session: Session) -> Iterator[Job]:
+        old = self.bookmarks.get(CONTEXT)
+        ours = cast("UtilityApiSession", session)
+        api = asking_for(self.name, session)
+        yield EventReading(api, self.shape, old, lambda: ours.rules, ours.warn).events
+
+
+class _ShapedBills(BillReading):
+    """The bills of a few meters as they were sent."""
+
+    def __init__(
+        self,
+        shape: Shape,
+        api: UtilityApi,
+        _: UtilityApi,
+        *rest: Any,  # noqa: ANN401 - as the base class
+    ) -> None:
+        super().__init__(api, *rest)
+        self._shape = shape
+        self._sent: dict[str, dict[str, Any]] = {}
+
+    @override
+    def note(self, record: UsageRecord, bill: dict[str, Any]) -> None:
+        self._sent[record.usage_id] = bill
+
+    @override
+    def rows(self, records: list[UsageRecord]) -> Sequence[Record]:
+        sent = [self._sent.pop(record.usage_id) for record in records]
+        return [row for row in map(self._shape, sent) if row is not None]
+
+
+def asking_for(reader: str, session: Session) -> UtilityApi:
+    """The API as a stream asks it."""
+    return UtilityApi(cast("UtilityApiSession", session).transport, reader)
+
+
+STREAMS: Sequence[type[Stream]] = (
+    Authorizations,
+    Meters,
+    Bills,
+    BillingAccounts,
+    BillingSummaries,
+    Events,
+)
