@@ -49,6 +49,15 @@ class Failure:
     stack: str | None = None
 
 
+@dataclass(frozen=True)
+class Loss:
+    """What could not be read, and why."""
+
+    source: str
+    reason: Exception | str
+    kind: str
+
+
 def kind_of(error: Exception | str) -> str:
     """Whose business an error is."""
     if isinstance(error, USERS):
@@ -68,18 +77,21 @@ def failure_of(error: Exception) -> Failure:
     return Failure(kind, f"{message} ({name}).", f"{name}: {error}", stack)
 
 
-def failures_of(losses: Iterable[tuple[str, Exception | str]]) -> list[Failure]:
-    """Lost sources as one failure for each kind, in the order of their first ones."""
-    kinds: dict[str, list[tuple[str, Exception | str]]] = {}
-    for source, error in losses:
-        kinds.setdefault(kind_of(error), []).append((source, error))
+def failures_of(losses: Iterable[Loss]) -> list[Failure]:
+    """Losses as one failure for each kind, in the order of their first ones."""
+    kinds: dict[str, list[Loss]] = {}
+    for loss in losses:
+        kinds.setdefault(loss.kind, []).append(loss)
     return [_together(kind, lost) for kind, lost in kinds.items()]
 
 
-def _together(kind: str, lost: list[tuple[str, Exception | str]]) -> Failure:
-    message = str(lost[0][1])
+def _together(kind: str, lost: list[Loss]) -> Failure:
+    first = lost[0]
+    message = str(first.reason)
+    if isinstance(first.reason, str):  # an error names its source by itself
+        message = f"{first.source}: {message}."
     if len(lost) > 1:
         message += f" Likewise for {len(lost) - 1} more."
-    named = "; ".join(f"{source}: {error}" for source, error in lost[:NAMED])
+    named = "; ".join(f"{loss.source}: {loss.reason}" for loss in lost[:NAMED])
     more = "" if len(lost) <= NAMED else f"; and {len(lost) - NAMED} more"
     return Failure(kind, message, named + more)

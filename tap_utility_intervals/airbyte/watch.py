@@ -6,10 +6,8 @@ import logging
 
 from typing_extensions import override
 
+from tap_utility_intervals.airbyte.failures import CONFIG, Loss, kind_of
 from tap_utility_intervals.report import Outcome, Report
-
-Loss = tuple[str, Exception | str]
-"""Who was lost, and why."""
 
 
 class StreamReport(Report):
@@ -56,12 +54,15 @@ class StreamReport(Report):
         is gone is no loss, unless all of its provider's are.
         """
         with self._lock:
-            lost: list[Loss] = list(self._given_up.items())
+            lost = [
+                Loss(n, error, kind_of(error)) for n, error in self._given_up.items()
+            ]
             for (provider, source), outcome in self._here.items():
-                is_gone = outcome is Outcome.GONE and self._all_gone(provider)
-                if outcome is Outcome.FAILED or is_gone:
-                    error = self._errors[provider, source]
-                    lost.append((f"{provider} {source}", error))
+                name, error = f"{provider} {source}", self._errors[provider, source]
+                if outcome is Outcome.FAILED:
+                    lost.append(Loss(name, error, kind_of(error)))
+                elif outcome is Outcome.GONE and self._all_gone(provider):
+                    lost.append(Loss(name, error, CONFIG))
             return lost
 
     def _all_gone(self, provider: str) -> bool:

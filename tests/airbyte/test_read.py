@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +13,8 @@ import pytest
 from tap_utility_intervals.sandbox import Sandbox, World
 from tap_utility_intervals.unified import Intervals
 from tests.airbyte.protocol import NO_CURSOR, Output
-from tests.airbyte.running import Connector, run
-from tests.syncing import by_key, key, sync, utilityapi_values, values
+from tests.airbyte.running import UNIFIED, Connector, run
+from tests.syncing import by_key, config, key, sync, utilityapi_values, values
 
 COMPLETE = ["STARTED", "RUNNING", "COMPLETE"]
 LISTED = "listed_at"
@@ -161,19 +163,22 @@ def test_an_unknown_stream_is_incomplete_and_the_others_go_on(
     assert output.rows("meters")
 
 
-def test_streams_without_a_row_complete_with_a_state(connector: Connector) -> None:
-    connector.settings |= {
-        "start_date": "2026-03-20",
-        "end_date": "2026-03-20T00:15:00Z",
-        "utilityapi_meters": ["404"],
-    }
-    for name in [name for name in connector.settings if name.startswith("nectar")]:
-        del connector.settings[name]
-    output = connector.read()
+def test_streams_without_a_row_complete_with_a_state(tmp_path: Path) -> None:
+    with Sandbox(World(datetime(2026, 3, 20, tzinfo=timezone.utc))) as nothing:
+        output = Connector(tmp_path, config(nothing)).read()
     assert output.code == 0
     assert all(told == ["STARTED", "COMPLETE"] for told in output.statuses.values())
-    assert output.bookmarks["meters"] == NO_CURSOR
+    assert output.bookmarks == dict.fromkeys(UNIFIED, NO_CURSOR)
     assert not output.of("RECORD")
+
+
+def test_meters_that_nobody_knows_are_the_users_business(connector: Connector) -> None:
+    connector.settings["utilityapi_meters"] = ["404"]
+    output = connector.read(["intervals"])
+    assert output.code == 1
+    assert output.failures == {"intervals": "config_error"}
+    assert "404" in output.errors[0]["message"]
+    assert "utilityapi_meters" in output.errors[0]["message"]
 
 
 def test_a_bad_token_gives_up_its_provider_in_every_stream(

@@ -13,6 +13,7 @@ from singer_sdk.singerlib import RecordMessage, SchemaMessage, StateMessage
 
 from tap_utility_intervals import errors
 from tap_utility_intervals.airbyte import failures, source, spec
+from tap_utility_intervals.airbyte.failures import Loss
 from tap_utility_intervals.airbyte.output import MASK, Output, logging_to
 from tap_utility_intervals.airbyte.watch import StreamReport
 from tap_utility_intervals.airbyte.writer import NO_CURSOR, AirbyteWriter
@@ -239,10 +240,11 @@ def test_every_error_is_somebodys_business(error: Exception | str, kind: str) ->
 
 def test_many_lost_sources_make_one_failure_for_each_kind() -> None:
     down = errors.Unavailable("utilityapi", "/intervals", status=503)
-    lost: list[tuple[str, Exception | str]] = [(f"m{n}", down) for n in range(30)]
-    found = failures.failures_of([*lost, ("m30", ValueError("odd"))])
+    lost = [Loss(f"m{n}", down, "transient_error") for n in range(30)]
+    found = failures.failures_of([*lost, Loss("m30", "is odd", "system_error")])
     assert [f.kind for f in found] == ["transient_error", "system_error"]
     assert "Likewise for 29 more" in found[0].message
+    assert found[1].message == "m30: is odd."
     assert "m19" in found[0].internal
     assert "and 10 more" in found[0].internal
 
@@ -257,7 +259,7 @@ def report() -> StreamReport:
 def test_a_stream_lacks_what_failed_in_it_and_not_before(report: StreamReport) -> None:
     report.add("utilityapi", "1", Outcome.FAILED, "first")
     report.add("utilityapi", "1", Outcome.DONE)
-    assert report.losses == [("utilityapi 1", "first")]
+    assert report.losses == [Loss("utilityapi 1", "first", "system_error")]
     report.begin()
     report.add("utilityapi", "1", Outcome.DONE)
     assert report.losses == []
@@ -268,16 +270,17 @@ def test_a_source_that_is_gone_is_no_loss_unless_all_are(report: StreamReport) -
     report.add("utilityapi", "2", Outcome.UNCHANGED)
     assert report.losses == []
     report.add("nectar", "3", Outcome.GONE, "gone too")
-    assert report.losses == [("nectar 3", "gone too")]
+    assert report.losses == [Loss("nectar 3", "gone too", "config_error")]
 
 
 def test_a_provider_that_was_given_up_is_lost_from_then_on(
     report: StreamReport,
 ) -> None:
     report.stop("nectar", "refused")
-    assert report.losses == [("nectar", "refused")]
+    lost = [Loss("nectar", "refused", "system_error")]
+    assert report.losses == lost
     report.begin()
-    assert report.losses == [("nectar", "refused")]
+    assert report.losses == lost
 
 
 def test_stray_prints_never_reach_the_protocol(

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import orjson
 from airbyte_cdk.models import (
     AirbyteCatalog,
     AirbyteConnectionStatus,
@@ -60,11 +59,11 @@ class SourceUtilityIntervals(Source):  # type: ignore[misc]
         """Everything it writes."""
         yield from _run("read", config=config, catalog=catalog, state=state)
 
-    def read_catalog(self, catalog_path: str) -> Any:  # type: ignore[override]
+    def read_catalog(self, catalog_path: str) -> Any:
         """The catalog as it is: whether it is any good, the connector must tell."""
         return json.loads(Path(catalog_path).read_text())
 
-    def read_state(self, state_path: str | None) -> Any:  # type: ignore[override]
+    def read_state(self, state_path: str | None) -> Any:
         """The state as it is."""
         return json.loads(Path(state_path).read_text()) if state_path else None
 
@@ -85,6 +84,6 @@ def _run(command: str, **files: Any) -> Iterator[AirbyteMessage]:
         with subprocess.Popen(arguments, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             for line in process.stdout:
-                yield AirbyteMessageSerializer.load(orjson.loads(line))
+                yield AirbyteMessageSerializer.load(json.loads(line))
     if process.returncode:
         raise ConnectorError(process.returncode)
