@@ -152,6 +152,7 @@ class NectarSession:
             bookmarks.keep_only(self.name, list(contexts.values()))
         if contexts:
             self._note_missing_meters()
+        self.run.report.expect(len(contexts))
         for connection in self.directory.connections:
             context = contexts[connection.id]
             old = marks.Mark.parse(bookmarks.get(context))
@@ -173,6 +174,7 @@ class NectarSession:
         ]
         if self.directory.is_complete:
             bookmarks.keep_only(self.name, contexts)
+        self.run.report.expect(len(contexts))
         for context in contexts:
             old = marks.Mark.parse(bookmarks.get(context))
             yield self._company_job(context, old, make)

@@ -112,6 +112,7 @@ class UtilityApiSession:
             else:
                 plans.append(plan)
         self.filter.learn(self.api, plans)
+        self.run.report.expect(len(plans))
         for group in self._groups(plans):
             yield partial(self._read, group)
 
@@ -125,6 +126,7 @@ class UtilityApiSession:
                 changed.append(meter)
             else:
                 self.run.report.add(PROVIDER, meter.uid, Outcome.UNCHANGED)
+        self.run.report.expect(len(changed))
         for begin in range(0, len(changed), self.per_request):
             some = changed[begin : begin + self.per_request]
             olds = {meter.uid: bookmarks.get(context(meter)) or {} for meter in some}
