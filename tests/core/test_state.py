@@ -29,7 +29,7 @@ def meter(uid: str, provider: str = "utilityapi") -> dict[str, str]:
     return {"provider": provider, "meter_key": uid}
 
 
-# --- bookmarks -------------------------------------------------------------------------
+# --- bookmarks ------------------------------------------------------------------------
 
 
 def test_a_bookmark_is_found_again_with_all_it_held() -> None:
@@ -216,7 +216,7 @@ TestAgainstAModel = AgainstAModel.TestCase
 TestAgainstAModel.settings = settings(max_examples=30, stateful_step_count=20)
 
 
-# --- what is handed back ---------------------------------------------------------------
+# --- what is handed back --------------------------------------------------------------
 
 
 def test_a_state_of_ours_is_read_as_it_is() -> None:
@@ -292,7 +292,7 @@ def test_any_json_is_read_or_ignored(found: dict[str, Any]) -> None:
             assert bookmarks.get(meter("1")) == {"x": 1}
 
 
-# --- sending STATE ---------------------------------------------------------------------
+# --- sending STATE --------------------------------------------------------------------
 
 
 class Writer:

@@ -177,7 +177,7 @@ def get(transport: Transport, path: str = "/things", **options: Any) -> Any:
     return transport.get(path, decode=json.loads, **options)
 
 
-# --- asking ----------------------------------------------------------------------------
+# --- asking ---------------------------------------------------------------------------
 
 
 def test_sends_the_credential_and_decodes_the_answer(server: Server) -> None:
@@ -280,7 +280,7 @@ def test_an_unreadable_clock_is_left_out(server: Server, date: str) -> None:
         assert acme.server_time is None
 
 
-# --- statuses --------------------------------------------------------------------------
+# --- statuses -------------------------------------------------------------------------
 
 KINDS = {
     204: errors.BadRequest,
@@ -331,7 +331,7 @@ def test_a_401_names_the_setting(server: Server) -> None:
     assert "acme_token" in str(caught.value)
 
 
-# --- trying again ----------------------------------------------------------------------
+# --- trying again ---------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -447,7 +447,7 @@ def test_a_body_slower_than_the_timeout_is_asked_again(server: Server) -> None:
         assert get(acme) == {}
 
 
-# --- being put off ---------------------------------------------------------------------
+# --- being put off --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [202, 429])
@@ -472,7 +472,7 @@ def test_a_body_slower_than_the_timeout_is_asked_again(server: Server) -> None:
 def test_waits_as_long_as_the_server_asks(
     server: Server, clock: Clock, status: int, header: dict[str, str], seconds: float
 ) -> None:
-    server.replies = [answer(status, **header)]
+    server.replies = [answer(status, b"{}", close=False, **header)]
     with connected(server.url, clock, max_retries=0) as acme:
         assert get(acme) == {}
     assert sum(clock.slept) == pytest.approx(seconds)
@@ -567,7 +567,7 @@ def test_closing_ends_whoever_waits(server: Server) -> None:
                 future.result(PATIENCE)
 
 
-# --- how much is read ------------------------------------------------------------------
+# --- how much is read -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [200, 302])
@@ -613,7 +613,7 @@ def test_a_body_of_just_the_limit_is_read(server: Server) -> None:
         assert len(get(acme)) == 99_998
 
 
-# --- where the credential goes ---------------------------------------------------------
+# --- where the credential goes --------------------------------------------------------
 
 
 @pytest.fixture

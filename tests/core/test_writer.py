@@ -28,7 +28,7 @@ from singer_sdk.singerlib.encoding import SimpleSingerWriter
 
 from tap_utility_intervals import writer as module
 from tap_utility_intervals.records import IntervalRecord, MeterRecord, UsageRecord
-from tap_utility_intervals.streams import as_record
+from tap_utility_intervals.streams import as_records
 from tap_utility_intervals.writer import SingerWriter, Terminated
 
 NOW = datetime(2026, 5, 27, 11, 45, 0, 123456, tzinfo=timezone.utc)
@@ -58,7 +58,7 @@ def written(write: Callable[[], object]) -> list[str]:
 
 
 def by_the_sdk(stream: str, row: msgspec.Struct, version: int | None) -> str:
-    message = RecordMessage(stream, as_record(row), version, NOW)
+    message = RecordMessage(stream, as_records([row])[0], version, NOW)
     (line,) = written(lambda: SimpleSingerWriter().write_message(message))
     return line
 
@@ -224,14 +224,14 @@ def test_the_order_of_what_went_through_print_is_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     raw = io.BytesIO()
-    text = io.TextIOWrapper(io.BufferedWriter(raw))  # type: ignore[arg-type]
+    text = io.TextIOWrapper(io.BufferedWriter(raw))
     monkeypatch.setattr(sys, "stdout", text)
     print("first", flush=False)  # noqa: T201
     SingerWriter().write_bytes("zwölf\n".encode())
     assert raw.getvalue().decode() == "first\nzwölf\n"
 
 
-# --- being told to stop ----------------------------------------------------------------
+# --- being told to stop ---------------------------------------------------------------
 
 
 class Interrupting(io.StringIO):
