@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from tests.airbyte.environments import ROOT
+from tests.airbyte.standard.run import NEEDS_ENGINE
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 METADATA: dict[str, Any] = yaml.safe_load((ROOT / "metadata.yaml").read_text())["data"]
@@ -83,3 +84,8 @@ def test_what_is_copied_is_enough_to_build_the_package(tmp_path: Path) -> None:
         names = set(files.namelist())
     assert "tap_utility_intervals/airbyte/source.py" in names
     assert "tap_utility_intervals/schemas/intervals.json" in names
+
+
+def test_the_docs_name_every_test_that_needs_an_engine() -> None:
+    text = (ROOT / "docs" / "airbyte.md").read_text()
+    assert [name for name in NEEDS_ENGINE if f"`{name}`" not in text] == []
