@@ -308,10 +308,11 @@ WORDS = {
 
 def problems(config: Mapping[str, Any], schema: JSONSchema) -> list[str]:
     """What is wrong with types and bounds: a sentence each, that shows no value."""
-    return [
+    found = (
         str(_problem(error, schema["properties"]))
         for error in Draft7Validator(schema).iter_errors(config)
-    ]
+    )
+    return list(dict.fromkeys(found))  # of a list one sentence, not one an item
 
 
 def _problem(error: ValidationError, known: Mapping[str, JSONSchema]) -> ConfigError:

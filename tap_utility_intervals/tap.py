@@ -195,11 +195,11 @@ class TapUtilityIntervals(Tap):
     @classmethod
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
         """Sync one record of each stream; exit with 1 if a provider refuses."""
-        if value != CliTestOptionValue.All.value:
-            super().cb_test(ctx, param, value)
-            return
         given: _ConfigInput = ctx.params.get("config") or _ConfigInput()
         try:
+            if value != CliTestOptionValue.All.value:
+                super().cb_test(ctx, param, value)
+                return
             tap = cls(config=given.config, parse_env_config=given.parse_env)
             tap.run_connection_test()
         except ConfigValidationError as refusal:
