@@ -148,7 +148,7 @@ class EntityStream(OwnStream):
     @override
     def read(self, session: Session) -> Iterator[Sequence[Record]]:
         """Read one provider; a list that it does not give is one source lost."""
-        pages = self._whole(session)
+        pages = self.whole(session)
         while True:
             try:
                 page = next(pages, None)
@@ -165,7 +165,8 @@ class EntityStream(OwnStream):
         """Note that the list could not be read."""
         self.run.report.add(session.name, self.name, outcome_of(error), error)
 
-    def _whole(self, session: Session) -> Iterator[Sequence[Record]]:
+    def whole(self, session: Session) -> Iterator[Sequence[Record]]:
+        """The list as records, each key once."""
         taken: set[str] = set()
         for page in self.entities(session):
             rows = []

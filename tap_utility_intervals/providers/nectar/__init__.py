@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tap_utility_intervals.providers.base import Provider
 from tap_utility_intervals.providers.nectar.session import SETTINGS, check, connect
+from tap_utility_intervals.providers.nectar.streams import STREAMS
 
 PROVIDER = Provider(
     name="nectar",
@@ -11,4 +12,5 @@ PROVIDER = Provider(
     settings=SETTINGS,
     check=check,
     connect=connect,
+    streams=STREAMS,
 )
