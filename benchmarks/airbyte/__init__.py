@@ -1,0 +1,1 @@
+"""The Airbyte connector beside the Singer tap and beside a declarative manifest."""
