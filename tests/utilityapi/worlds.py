@@ -34,6 +34,8 @@ CHANGES = ("2025-11-02T06:00:00Z", "2026-03-08T08:00:00Z", "2026-03-29T01:00:00Z
 ZONES = ("America/New_York", "America/Chicago", "Europe/London", "Asia/Kolkata")
 KINDS = (Channel("net"), Channel("max", "kw"), Channel("fwd"))
 
+blocks: st.SearchStrategy[int | str] = st.sampled_from([1, 4, 20, 400, "random"])
+
 BEFORE, AFTER = 40, 12
 """Days of history around the change of clocks, and days still to come."""
 
@@ -125,7 +127,7 @@ def meters(draw: st.DrawFn, number: int, noon: int) -> UtilityMeter:
         made,
         zone=draw(st.sampled_from(ZONES)),
         channels=KINDS[:channels],
-        block_days=draw(st.sampled_from((1, 4, 20, 400, "random"))),
+        block_days=draw(blocks),
         overlap=overlap,
         life=life,
         with_datapoints=draw(st.integers(0, 9)) > 0,
@@ -151,7 +153,7 @@ def scenes(draw: st.DrawFn, *, full_rescan_days: int = 0) -> Scene:
         utilityapi_options=options,
     )
     start = draw(st.sampled_from((None, None, 3, 25)))
-    settings = {
+    settings: Row = {
         "lookback_days": draw(st.sampled_from((0, 1, 3, 10))),
         "full_rescan_days": full_rescan_days,
         "utilityapi_meters_per_request": draw(st.sampled_from((1, 2, 10))),

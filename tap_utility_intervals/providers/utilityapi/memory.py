@@ -5,9 +5,9 @@ A bookmark of `intervals` holds, beside the replication key:
 | field | meaning |
 |---|---|
 | `listed` | hash of the meter as listed when last read whole; absent: read again |
-| `rules` | hash of the settings and the mapping that decide what a row looks like |
-| `since`, `until` | start and end date when last read; absent: without bound |
-| `covered` | covered ranges as listed, epoch minutes; of many, a hash (`_covered`) |
+| `rules` | what decides how a row looks: see `Rules.digest` |
+| `since`, `until` | start and end date when last read, epoch; absent: without bound |
+| `covered` | edges of the covered ranges, epoch minutes; of many, a hash (`_covered`) |
 | `edge` | see `Edge` |
 | `scanned` | day number on which history was last read whole (see `scan_day`) |
 | `short` | hash of what the listing promised and reading did not bring |
@@ -69,8 +69,7 @@ class Edge:
 
     def remembered(self) -> list[int | None]:
         """As it stands in STATE."""
-        begins = None if self.begins is None else int(self.begins.timestamp() // 1)
-        return [int(self.start.timestamp()), begins, self.older]
+        return [_epoch(self.start), _epoch(self.begins), self.older]
 
 
 def interval_bookmark(  # noqa: PLR0913 - what a bookmark is made of
@@ -89,8 +88,8 @@ def interval_bookmark(  # noqa: PLR0913 - what a bookmark is made of
         "replication_key_value": None if newest is None else seconds_form(newest),
         "listed": interval_listing(meter) if is_settled else None,
         "rules": rules.digest,
-        "since": seconds_form(rules.start_date) if rules.start_date else None,
-        "until": seconds_form(rules.end_date) if rules.end_date else None,
+        "since": _epoch(rules.start_date),
+        "until": _epoch(rules.end_date),
         "covered": _covered(meter.interval_coverage, edge),
         "edge": edge.remembered() if edge else None,
         "scanned": scan_day(meter.uid, old, rules) if is_scan else old.get("scanned"),
@@ -107,11 +106,8 @@ def added_coverage(meter: Meter, old: Bookmark) -> list[Range] | None:
     before = old.get("covered")
     coverage = meter.interval_coverage
     if isinstance(before, list):
-        known = [(_from_minutes(start), _from_minutes(end)) for start, end in before]
-        added = missing(coverage, known, MINUTE)
-        return [
-            (earlier(start, DAY), min(end, FAR - DAY) + DAY) for start, end in added
-        ]
+        edges = [from_epoch(60 * minutes) for minutes in before]
+        return missing(coverage, zip(edges[::2], edges[1::2], strict=True), MINUTE)
     edge = Edge.of(old)
     return [] if edge and before == _hashed(coverage, edge) else None
 
@@ -168,6 +164,11 @@ def instant_of(
         return None
 
 
+def bound_of(bookmark: Bookmark, name: str) -> datetime | None:
+    """The start or end date when last read: `since` or `until`."""
+    return from_epoch(bookmark[name]) if name in bookmark else None
+
+
 def earlier(instant: datetime, by: timedelta) -> datetime:
     """So much earlier, or at the beginning of the calendar."""
     return instant - by if instant - EARLIEST > by else EARLIEST
@@ -178,12 +179,11 @@ def from_epoch(seconds: float) -> datetime:
     return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=seconds)
 
 
-def _covered(
-    coverage: Sequence[Range], edge: Edge | None
-) -> list[list[int]] | str | None:
+def _covered(coverage: Sequence[Range], edge: Edge | None) -> list[int] | str | None:
     """Few ranges as they are; of many a hash of what lies before the look-back."""
     if len(coverage) <= RANGES_KEPT:
-        return [[_minutes(start), -_minutes(end, -1)] for start, end in coverage]
+        edges = [(start.timestamp(), end.timestamp()) for start, end in coverage]
+        return [int(n) for start, end in edges for n in (start // 60, -(-end // 60))]
     return _hashed(coverage, edge) if edge else None
 
 
@@ -191,12 +191,8 @@ def _hashed(coverage: Sequence[Range], edge: Edge) -> str:
     return short_hash(_texts(clip(coverage, Window(None, edge.start))))
 
 
-def _minutes(instant: datetime, sign: int = 1) -> int:
-    return int(sign * instant.timestamp() // 60)
-
-
-def _from_minutes(minutes: int) -> datetime:
-    return from_epoch(60 * minutes)
+def _epoch(instant: datetime | None) -> int | None:
+    return None if instant is None else int(instant.timestamp() // 1)
 
 
 def _texts(coverage: Sequence[Range]) -> list[list[str]]:

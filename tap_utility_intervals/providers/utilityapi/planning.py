@@ -39,6 +39,8 @@ class Plan:
     """Whether all history is wanted."""
     begins: datetime | None
     """Where an object that reaches into the first wanted window begins, if known."""
+    added: tuple[Range, ...] = ()
+    """Where the listing covers more than the last time."""
 
     @property
     def start(self) -> datetime | None:
@@ -70,9 +72,11 @@ def plan_intervals(meter: Meter, old: Bookmark | None, rules: Rules) -> Plan | N
         return whole  # nothing tells where it grew
     # After a change of `lookback_days` the longer one counts once more.
     lookback = min(earlier(newest, rules.lookback), edge.start)
-    ranges = merge([*beyond, *added, (lookback, FAR)])
+    padded = [(earlier(start, DAY), later(end, DAY)) for start, end in added]
+    ranges = merge([*beyond, *padded, (lookback, FAR)])
     wanted = tuple(_as_windows(clip(ranges, _everything(rules))))
-    return _since(edge, Plan(meter, wanted, old, is_scan=False, begins=None))
+    plan = replace(whole, wanted=wanted, is_scan=False, added=tuple(added))
+    return _since(edge, plan)
 
 
 def _since(edge: Edge, plan: Plan) -> Plan | None:
@@ -87,13 +91,17 @@ def _since(edge: Edge, plan: Plan) -> Plan | None:
 def grew_before(plan: Plan, arrived: Arrived, rules: Rules) -> bool:
     """Whether the provider counts more readings before the look-back than it did.
 
-    That is how history shows that was collected into holes of the listed coverage.
+    That is how history shows that was collected into holes of the listed coverage;
+    what was added where the listing says so has been read.
     """
     edge = Edge.of(plan.old)
     if plan.is_scan or edge is None or edge.older is None:
         return False
     older = count_before(plan, arrived, edge.start, rules)
-    return older is not None and older > edge.older
+    read = sum(
+        arrived.between(start, min(end, edge.start)) for start, end in plan.added
+    )
+    return older is not None and older > edge.older + read
 
 
 def count_before(
@@ -152,10 +160,10 @@ def _everything(rules: Rules) -> Window:
 
 def _beyond_known(old: Bookmark, rules: Rules) -> Iterator[Range]:
     """What a start date set earlier, or an end date set later, adds."""
-    since = memory.instant_of(old, "since")
+    since = memory.bound_of(old, "since")
     if since and (rules.start_date or EARLIEST) < since:
         yield rules.start_date or EARLIEST, since
-    until = memory.instant_of(old, "until")
+    until = memory.bound_of(old, "until")
     if until and until < rules.end:
         yield until, rules.end
 

@@ -134,14 +134,13 @@ class MeterReading:
     def _edge(self, start: datetime) -> Edge:
         """What tells the next run whether something happened before its look-back."""
         older = planning.count_before(self.plan, self.arrived, start, self.rules)
-        edge = Edge(start, None, older)
+        known = Edge.of(self.plan.old)
+        edge = Edge(start, known.begins if known else None, older)
         spans = self.arrived.spans
         reaching = [first for first, last in spans if last >= edge.reach]
-        begins = min(reaching, default=None)
-        if self._is_cut or self.listing.in_windows:
-            known = Edge.of(self.plan.old)
-            begins = known.begins if known else None
-        return replace(edge, begins=begins)
+        if not reaching or self._is_cut or self.listing.in_windows:
+            return edge
+        return replace(edge, begins=min(reaching))
 
 
 def context(meter: Meter) -> Context:
