@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -17,7 +17,6 @@ from singer_sdk.exceptions import ConfigValidationError
 
 from tap_utility_intervals import errors
 from tap_utility_intervals.config import Settings
-from tap_utility_intervals.providers import PROVIDERS
 from tap_utility_intervals.providers.base import Provider
 from tap_utility_intervals.tap import TapUtilityIntervals
 
@@ -78,9 +77,7 @@ def load(sources: Sequence[str]) -> Configuration:
                 config=config, parse_env_config=from_environment, validate_config=True
             )
     except ConfigValidationError as error:
-        raise Wrong(_without_secrets(str(error), config)) from None
-    except ValueError as error:
-        raise Wrong(f"An environment variable cannot be read: {error}.") from None
+        raise Wrong(str(error)) from None
     return Configuration(
         Settings.parse(tap.config), tap.providers, datetime.now(timezone.utc)
     )
@@ -120,13 +117,3 @@ def _untouched() -> Iterator[None]:
         logging.disable(logging.NOTSET)
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _without_secrets(text: str, config: Mapping[str, Any]) -> str:
-    """A validator quotes values; those of secret settings are blotted out."""
-    for provider in PROVIDERS:
-        for name, schema in provider.settings.items():
-            if schema.get("secret") and config.get(name) not in (None, ""):
-                text = text.replace(repr(config[name]), "***")
-                text = text.replace(str(config[name]), "***")
-    return text

@@ -434,6 +434,17 @@ def test_monitoring_has_the_same_guards(shell: Shell) -> None:
     assert shell.posts == []
 
 
+def test_a_list_whose_cursor_dies_is_begun_again(shell: Shell, world: World) -> None:
+    world.utilityapi_options.page_size = 2
+    shell.sandbox.faults.add(status=404, path="/meters$", query="after=", times=2)
+    shown = json.loads(shell("collect status --json").stdout)
+    assert len(shown["meters"]) == 4
+    shell.sandbox.faults.add(status=404, path="/meters$", query="after=", times=None)
+    done = shell("collect status")
+    assert done.returncode == 1
+    assert "broke a list off 3 times" in done.stderr
+
+
 def test_a_span_of_months_keeps_to_the_calendar() -> None:
     end = datetime(2024, 3, 31, 12, tzinfo=timezone.utc)
     assert span(1, end)[0] == datetime(2024, 2, 29, 12, tzinfo=timezone.utc)

@@ -20,6 +20,13 @@ def test_the_environment_is_read_by_default_and_by_name(shell: Shell) -> None:
         assert [row["meter"] for row in rows] == ["2001001"]
 
 
+def test_a_variable_that_cannot_be_read(shell: Shell) -> None:
+    env = {"TAP_UTILITY_INTERVALS_LOOKBACK_DAYS": "many"}
+    done = shell("doctor", env=env, config="ENV")
+    assert done.returncode == 2
+    assert shell.sandbox.requests == []
+
+
 def test_several_configurations_are_merged(shell: Shell) -> None:
     (shell.folder / "more.json").write_text('{"utilityapi_meters": ["2001003"]}')
     done = shell("collect status --json --config config.json", config="more.json")
@@ -68,3 +75,11 @@ def test_a_refused_token_names_its_setting(shell: Shell) -> None:
     assert done.returncode == 1
     assert "check the setting utilityapi_api_token" in done.stderr
     assert "wrong-token" not in done.stdout + done.stderr
+
+
+def test_the_commands_are_listed_and_explain_themselves(shell: Shell) -> None:
+    listed = shell("--help", config=None)
+    for name in ("collect", "doctor", "sandbox"):
+        assert f"\n  {name} " in listed.stdout
+    assert "--scenario" in shell("sandbox --help", config=None).stdout
+    assert shell("nothing", config=None).returncode == 2
