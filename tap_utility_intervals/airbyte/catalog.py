@@ -40,7 +40,7 @@ def _schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """A schema with Airbyte's types, which destinations turn into columns."""
     found = {key: value for key, value in schema.items() if key != "$schema"}
     if isinstance(found.get("type"), list):
-        found["type"] = sorted(found["type"], key=lambda name: name != "null")
+        found |= _types(found.pop("type"))
     if found.get("format") == "date-time":
         found["airbyte_type"] = "timestamp_with_timezone"
     if "properties" in found:
@@ -50,6 +50,14 @@ def _schema(schema: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(found.get(key), Mapping):
             found[key] = _schema(found[key])
     return found
+
+
+def _types(names: list[str]) -> dict[str, Any]:
+    """Null first, as Airbyte writes it; several others are a union and say so."""
+    names = sorted(names, key=lambda name: name != "null")
+    if len([name for name in names if name != "null"]) > 1:
+        return {"oneOf": [{"type": name} for name in names]}
+    return {"type": names}
 
 
 def wanted(configured: object) -> list[str]:

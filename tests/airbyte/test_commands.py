@@ -98,6 +98,8 @@ def test_the_schemas_hold_only_what_destinations_understand(
             if isinstance(part.get("type"), list):
                 assert part["type"][0] == "null"
                 assert len(part["type"]) == 2
+            else:
+                assert ("type" in part) != ("oneOf" in part)
 
 
 def parts(schema: dict[str, Any]) -> list[dict[str, Any]]:

@@ -61,6 +61,20 @@ def test_it_delivers_the_same_records_and_bookmarks_as_the_singer_tap(
     assert undated(airbyte.bookmarks) == undated(bookmarks)
 
 
+def test_streams_in_the_providers_own_shapes_can_be_read_as_well(
+    connector: Connector, sandbox: Sandbox
+) -> None:
+    names = [stream["name"] for stream in connector.discover()["streams"]]
+    assert set(names) > set(UNIFIED)
+    first = connector.read(names)
+    assert first.code == 0
+    assert {ends[-1] for ends in first.statuses.values()} == {"COMPLETE"}
+    assert len(first.rows("utilityapi_meters")) == 2
+    sandbox.world.advance(days=1)
+    second = connector.read(names, first.kept)
+    assert second.code == 0
+
+
 def undated(bookmarks: Any) -> Any:
     """Bookmarks without when they were made: two runs are seconds apart."""
     return json.loads(
