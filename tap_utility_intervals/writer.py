@@ -92,10 +92,10 @@ class SingerWriter(SimpleSingerWriter):
         with self._uninterrupted():
             # Tests and the SDK's runners put a text stream in stdout's place.
             binary = getattr(sys.stdout, "buffer", None)
-            if isinstance(binary, io.BufferedIOBase):
+            if isinstance(binary, (io.BufferedIOBase, io.RawIOBase)):
                 sys.stdout.flush()
                 for part in parts:
-                    binary.write(part)
+                    _write_whole(binary, part)
                 binary.flush()
             else:
                 sys.stdout.write(b"".join(parts).decode())
@@ -123,3 +123,12 @@ class SingerWriter(SimpleSingerWriter):
         if self._signum is not None:
             signum, self._signum = self._signum, None
             raise Terminated(signum)
+
+
+def _write_whole(
+    binary: io.BufferedIOBase | io.RawIOBase, part: bytes | memoryview
+) -> None:
+    """Write all of it: unbuffered, as with PYTHONUNBUFFERED, a signal cuts a write."""
+    left = memoryview(part)
+    while left:
+        left = left[binary.write(left) or 0 :]

@@ -231,6 +231,33 @@ def test_the_order_of_what_went_through_print_is_kept(
     assert raw.getvalue().decode() == "first\nzwölf\n"
 
 
+class Dribbling(io.RawIOBase):
+    """Standard output as PYTHONUNBUFFERED makes it: a signal cuts a write short."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.content = b""
+        self.buffer = self
+
+    def write(self, part: Any) -> int:
+        taken = bytes(part[:7])
+        self.content += taken
+        return len(taken)
+
+
+def test_a_write_that_is_cut_short_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = Dribbling()
+    monkeypatch.setattr(sys, "stdout", out)
+    rows = [interval(text, None) for text in TEXTS]
+    SingerWriter().write_page("intervals", rows)
+    lines = out.content.decode().splitlines()
+    monkeypatch.undo()
+    assert len([json.loads(line) for line in out.content.split(b"\n")[:-1]]) == len(
+        rows
+    )
+    assert lines
+
+
 # --- being told to stop ---------------------------------------------------------------
 
 
