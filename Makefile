@@ -44,6 +44,11 @@ check: .venv/.installed ## Format, lint, types, imports
 bench: .meltano/.installed .venv/.installed ## This tap beside a plain one: rows/s, CPU, memory (CASES=… for some)
 	@$(DEV)/python -m benchmarks $(CASES)
 
+.PHONY: airbyte
+airbyte: .venv/.installed ## The Airbyte connector: airbyte-cdk's standard tests, and PyAirbyte into DuckDB
+	$(DEV)/python -m tests.airbyte.standard.run
+	$(DEV)/python -m tests.airbyte.pyairbyte.run
+
 .PHONY: format
 format: .venv/.installed ## Let ruff format the code and mend what it can
 	$(DEV)/ruff format .

@@ -61,7 +61,7 @@ class Run:
 
 def config(sandbox: Sandbox, *providers: str, **settings: Any) -> Row:
     """A configuration for the sandbox; without providers, for both."""
-    both = {
+    both: dict[str, Row] = {
         "utilityapi": {
             "utilityapi_api_token": sandbox.token,
             "utilityapi_base_url": sandbox.utilityapi_url,
