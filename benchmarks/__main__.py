@@ -9,14 +9,26 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.cases import CASES, Setting
+from benchmarks import cases, loading, scale
+from benchmarks.cases import Setting
 from benchmarks.measure import Failed
+
+CASES = {
+    **cases.CASES,
+    "meltano": loading.into_duckdb,
+    "scale": scale.fifty_thousand_meters,
+    "backfill": scale.backfill,
+}
+"""Name to case, in the order in which they run."""
+
+LONG = ("scale", "backfill")
+"""Only when asked for: they take many minutes."""
 
 
 def main() -> int:
     """Run; 1 when a case failed or a promise was not kept."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("cases", nargs="*", help=f"some of: {', '.join(CASES)}")
+    parser.add_argument("cases", nargs="*", help=f"of {', '.join(CASES)}")
     parser.add_argument(
         "--runs", type=int, default=3, help="timed runs of each command (3)"
     )
@@ -26,7 +38,7 @@ def main() -> int:
     sdk = version("singer-sdk")
     print(f"Python {platform.python_version()}, singer-sdk {sdk}; whole processes")  # noqa: T201
     kept = True
-    for name in options.cases or CASES:
+    for name in options.cases or [name for name in CASES if name not in LONG]:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             try:
                 result = CASES[name](Setting(Path(folder), options.runs))

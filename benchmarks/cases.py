@@ -264,4 +264,4 @@ CASES: dict[str, Callable[[Setting], Result]] = {
     "map": with_a_map,
     "columns": with_half_the_columns,
 }
-"""Name to case, in the order in which they run."""
+"""Name to case: those that compare."""

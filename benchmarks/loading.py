@@ -1,0 +1,105 @@
+"""End to end: `meltano run` into DuckDB, where the loader is the limit."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.cases import MANY, selection, utilityapi
+from benchmarks.measure import ROOT, TAP, Command, Failed, read, server
+from benchmarks.tables import Result, Shown, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from benchmarks.cases import Setting
+
+MELTANO = ROOT / ".venvs" / "meltano" / "bin" / "meltano"
+LOADER = ROOT / ".meltano" / "loaders" / "target-duckdb" / "venv" / "bin"
+FOREIGN = ("MELTANO_", "TAP_", "TARGET_", "PYTHON", "VIRTUAL_ENV")
+
+
+def into_duckdb(setting: Setting) -> Result:
+    """The tap alone, the loader alone, and both as Meltano runs them."""
+    if not (MELTANO.exists() and (LOADER / "target-duckdb-whole").exists()):
+        raise Failed("Meltano and its loader are not installed: make demo")
+    warehouse = setting.folder / "warehouse.duckdb"
+    with server("loading") as source:
+        config = {**utilityapi(source), "utilityapi_requests_per_second": MANY}
+        catalog = selection(setting.folder, TAP, config)
+        tap = Command.of(setting.folder, "tap", TAP, config, catalog=catalog)
+        output = setting.folder / "output"
+        tap.run(output)  # the server makes its answers now
+        rows = read(output).rows["intervals"]
+        alone = tap.run(output).wall
+        environment = {
+            **{n: v for n, v in os.environ.items() if not n.startswith(FOREIGN)},
+            "TAP_UTILITY_INTERVALS_UTILITYAPI_BASE_URL": config["utilityapi_base_url"],
+            "TAP_UTILITY_INTERVALS_UTILITYAPI_API_TOKEN": "x",
+            "TAP_UTILITY_INTERVALS_UTILITYAPI_REQUESTS_PER_SECOND": str(MANY),
+            "TARGET_DUCKDB_FILEPATH": str(warehouse),
+        }
+        loader = [str(LOADER / "target-duckdb-whole"), "--config"]
+        settings = setting.folder / "loader.json"
+        settings.write_text(json.dumps({"filepath": str(warehouse)}))
+        loading = _timed([*loader, str(settings)], environment, output)
+        warehouse.unlink()
+        run = [str(MELTANO), f"--env-file={os.devnull}", "--environment=dev", "run"]
+        run += ["--full-refresh", "tap-utility-intervals", "target-duckdb"]
+        whole = _timed(run, environment, Path(os.devnull))
+    counted = _count(warehouse)
+    return Result(
+        "meltano run into DuckDB: 4 meters × 90 days × 15 min × 2 channels",
+        [
+            _line("the tap, into a file", rows, alone),
+            _line("target-duckdb, from that file", rows, loading),
+            _line("meltano run", counted, whole),
+        ],
+        [
+            Verdict("every row is loaded", f"{counted:,}", counted == rows),
+            Verdict(
+                "the loader is the limit",
+                f"{loading / alone:.0f} × the tap's seconds",
+                loading > alone,
+            ),
+        ],
+    )
+
+
+def _timed(command: Sequence[str], env: Mapping[str, str], given: Path) -> float:
+    begun = time.perf_counter()
+    with given.open("rb") as lines:
+        done = subprocess.run(  # noqa: S603 - ours
+            command, env=env, cwd=ROOT, stdin=lines, capture_output=True, check=False
+        )
+    if done.returncode:
+        raise Failed(f"{' '.join(command)}\n{done.stderr.decode()[-2000:]}")
+    return time.perf_counter() - begun
+
+
+COUNT = """
+import duckdb, sys
+warehouse = duckdb.connect(sys.argv[1], read_only=True)
+print(warehouse.execute("select count(*) from main.intervals").fetchone()[0])
+"""
+
+
+def _count(warehouse: Path) -> int:
+    args = [str(LOADER / "python"), "-c", COUNT, str(warehouse)]
+    done = subprocess.run(args, capture_output=True, check=False)  # noqa: S603 - ours
+    if done.returncode:
+        raise Failed(f"the warehouse cannot be read: {done.stderr.decode()[-500:]}")
+    return int(done.stdout)
+
+
+def _line(name: str, rows: int, wall: float) -> Shown:
+    return {
+        "": name,
+        "rows": f"{rows:,}",
+        "wall s": f"{wall:.2f}",
+        "rows/s": f"{rows / wall:,.0f}",
+    }
