@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import sys
@@ -143,7 +144,9 @@ class TapUtilityIntervals(Tap):
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """Ask the writing thread to stop between two lines."""
+        """Ask the writing thread to stop between two lines, the others at once."""
+        # In a thread: the one that was interrupted may hold the locks this needs.
+        _thread.start_new_thread(self._close_sessions, ())
         writer = self.message_writer
         if isinstance(writer, SingerWriter):
             writer.terminate(signum)
@@ -249,9 +252,12 @@ class TapUtilityIntervals(Tap):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def _leave(self, code: int) -> NoReturn:
+        self._close_sessions()
+        sys.exit(code)
+
+    def _close_sessions(self) -> None:
         for session in self.__dict__.get("sessions", ()):
             session.close()
-        sys.exit(code)
 
 
 def _load(setting: str, file: IO[str] | None) -> dict[str, Any] | None:

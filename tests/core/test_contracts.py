@@ -57,10 +57,10 @@ def tap() -> TapUtilityIntervals:
     return TapUtilityIntervals(config={}, validate_config=False)
 
 
-def test_there_is_a_schema_for_each_stream(
+def test_there_is_a_schema_for_each_stream_and_a_stream_for_each_schema(
     tap: TapUtilityIntervals,
 ) -> None:
-    assert set(tap.streams) <= set(FILES)
+    assert sorted(tap.streams) == FILES
 
 
 @pytest.mark.parametrize("stream", FILES)

@@ -308,9 +308,11 @@ def test_every_status_but_200_is_an_error_that_says_where(
     server: Server, status: int
 ) -> None:
     server.otherwise = answer(status, b'{"error": "body text"}')
-    with connected(f"{server.url}/v1", max_retries=2) as acme:
-        with pytest.raises(errors.ProviderError) as caught:
-            get(acme, "/things/7", params=[("q", "x")], source="thing 7")
+    with (
+        connected(f"{server.url}/v1", max_retries=2) as acme,
+        pytest.raises(errors.ProviderError) as caught,
+    ):
+        get(acme, "/things/7", params=[("q", "x")], source="thing 7")
     error = caught.value
     assert type(error) is KINDS[status]
     assert error.status == status
@@ -344,9 +346,11 @@ def test_the_waits_between_tries_double_up_to_a_minute(
     server: Server, clock: Clock
 ) -> None:
     server.otherwise = answer(503)
-    with connected(server.url, clock, max_retries=9) as acme:
-        with pytest.raises(errors.Unavailable):
-            get(acme)
+    with (
+        connected(server.url, clock, max_retries=9) as acme,
+        pytest.raises(errors.Unavailable),
+    ):
+        get(acme)
     assert clock.slept == [0.5, 1, 2, 4, 8, 16, 32, 60, 60]
     assert len(server.seen) == 10
 
@@ -355,9 +359,11 @@ def test_the_waits_are_spread_by_chance(server: Server) -> None:
     clocks = [Clock() for _ in range(4)]
     server.otherwise = answer(503)
     for clock in clocks:
-        with connected(server.url, clock, max_retries=4) as acme:
-            with pytest.raises(errors.Unavailable):
-                get(acme)
+        with (
+            connected(server.url, clock, max_retries=4) as acme,
+            pytest.raises(errors.Unavailable),
+        ):
+            get(acme)
     assert len({tuple(clock.slept) for clock in clocks}) == 4
     for clock in clocks:
         bounds = zip(clock.slept, [0.5, 1, 2, 4], strict=True)
@@ -411,9 +417,11 @@ def test_what_does_not_pass_ends_in_an_error_that_says_where(
     server: Server, trouble: str
 ) -> None:
     server.otherwise = TROUBLES[trouble]
-    with connected(server.url, max_retries=1) as acme:
-        with pytest.raises(transport.PASSING) as caught:
-            get(acme, source="thing 7")
+    with (
+        connected(server.url, max_retries=1) as acme,
+        pytest.raises(transport.PASSING) as caught,
+    ):
+        get(acme, source="thing 7")
     assert "/things, thing 7" in str(caught.value)
     assert "Sorry" not in str(caught.value)
     assert len(server.seen) == 2
@@ -422,9 +430,11 @@ def test_what_does_not_pass_ends_in_an_error_that_says_where(
 def test_a_refused_connection_is_an_error_that_says_where(clock: Clock) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    with connected(url, clock, max_retries=3) as acme:
-        with pytest.raises(errors.Unavailable, match="could not be reached"):
-            get(acme)
+    with (
+        connected(url, clock, max_retries=3) as acme,
+        pytest.raises(errors.Unavailable, match="could not be reached"),
+    ):
+        get(acme)
     assert len(clock.slept) == 3
 
 
@@ -518,9 +528,11 @@ def test_patience_ends_and_is_not_multiplied_by_retries(
     server: Server, clock: Clock
 ) -> None:
     server.otherwise = answer(429, Retry_After="1")
-    with connected(server.url, clock, max_retries=5) as acme:
-        with pytest.raises(errors.Unavailable, match="HTTP 429"):
-            get(acme)
+    with (
+        connected(server.url, clock, max_retries=5) as acme,
+        pytest.raises(errors.Unavailable, match="HTTP 429"),
+    ):
+        get(acme)
     assert len(server.seen) == transport.MOST_POLITE_WAITS + 1
 
 
@@ -541,13 +553,15 @@ def test_one_workers_refusal_holds_all_workers(server: Server, clock: Clock) -> 
 
     server.otherwise = note
     begun = clock.now
-    with connected(server.url, clock, in_flight=1) as acme:
-        with ThreadPoolExecutor(others + 1) as pool:
-            first = pool.submit(get, acme)
-            assert refused.wait(PATIENCE)
-            rest = [pool.submit(get, acme) for _ in range(others)]
-            for future in (first, *rest):
-                future.result(PATIENCE)
+    with (
+        connected(server.url, clock, in_flight=1) as acme,
+        ThreadPoolExecutor(others + 1) as pool,
+    ):
+        first = pool.submit(get, acme)
+        assert refused.wait(PATIENCE)
+        rest = [pool.submit(get, acme) for _ in range(others)]
+        for future in (first, *rest):
+            future.result(PATIENCE)
     assert len(asked_at) == others + 1
     assert min(asked_at) >= begun + 30
 
@@ -576,9 +590,11 @@ def test_a_body_beyond_the_limit_is_not_read_to_its_end(
 ) -> None:
     body = b"[" + b"1," * 1_000_000 + b"1]"
     server.otherwise = answer(status, body, Location="/elsewhere")
-    with connected(server.url, max_response_mb=0.5, max_retries=0) as acme:
-        with pytest.raises((errors.TooLarge, errors.BadRequest)) as caught:
-            get(acme)
+    with (
+        connected(server.url, max_response_mb=0.5, max_retries=0) as acme,
+        pytest.raises((errors.TooLarge, errors.BadRequest)) as caught,
+    ):
+        get(acme)
     assert type(caught.value) is {200: errors.TooLarge, 302: errors.BadRequest}[status]
     assert len(server.seen) == 1
     assert "max_response_mb" in str(caught.value) or status == 302
@@ -588,9 +604,11 @@ def test_an_endless_redirect_is_not_read(server: Server) -> None:
     """`requests` reads the bodies of redirects even when told not to follow them."""
     head = b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 999999999\r\n\r\n"
     server.otherwise = head + b"x" * 1000
-    with connected(server.url, request_timeout=PATIENCE, max_retries=0) as acme:
-        with pytest.raises(errors.BadRequest):
-            get(acme)
+    with (
+        connected(server.url, request_timeout=PATIENCE, max_retries=0) as acme,
+        pytest.raises(errors.BadRequest),
+    ):
+        get(acme)
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -600,9 +618,11 @@ def test_a_gzip_bomb_is_not_unpacked(server: Server, layers: int) -> None:
         body = gzip.compress(body)
     encoding = ", ".join(["gzip"] * layers)
     server.otherwise = answer(body=body, Content_Encoding=encoding)
-    with connected(server.url, max_response_mb=1) as acme:
-        with pytest.raises(errors.TooLarge):
-            get(acme)
+    with (
+        connected(server.url, max_response_mb=1) as acme,
+        pytest.raises(errors.TooLarge),
+    ):
+        get(acme)
     assert len(server.seen) == 1
 
 
@@ -724,9 +744,11 @@ def test_the_credential_is_in_no_error_and_in_no_log(
     """At any level, urllib3's own lines included."""
     caplog.set_level(logging.DEBUG)
     server.otherwise = hostile
-    with connected(server.url, max_retries=1) as acme:
-        with pytest.raises(errors.ProviderError) as caught:
-            get(acme, params=[("q", "1")])
+    with (
+        connected(server.url, max_retries=1) as acme,
+        pytest.raises(errors.ProviderError) as caught,
+    ):
+        get(acme, params=[("q", "1")])
     error: BaseException | None = caught.value
     assert error is not None
     assert SECRET not in str(error)
