@@ -179,6 +179,27 @@ def test_a_hole_that_is_filled_beyond_the_lookback_is_found(
     assert daily.known == daily.truth()
 
 
+@pytest.mark.parametrize("filter_", ["cut", "contain", "overlap"])
+@pytest.mark.parametrize("block_days", [1, 4, 20])
+def test_what_is_restated_inside_the_lookback_comes_again(
+    filter_: str, block_days: int
+) -> None:
+    days = (0.5, 3, 7, 9.8)
+    changes = [
+        (epoch(NOW) - int(day * 24) * 3600, epoch(NOW) + 60, (f"{day}",))
+        for day in days
+    ]
+    series = restated(hourly(), changes)
+    daily = Daily(
+        a_world(series, filter=filter_, block_days=block_days), lookback_days=10
+    )
+    daily.sync()
+    daily.world.advance(days=1)
+    daily.sync()
+    assert daily.known == daily.truth()
+    assert daily.first >= "2026-03-10"
+
+
 def test_a_shorter_lookback_forgets_nothing_that_changed_in_the_longer_one() -> None:
     change = (epoch("2026-03-08T10:00:00Z"), epoch(NOW) + 60, ("7.5",))
     daily = Daily(a_world(restated(hourly(), [change])), lookback_days=20)

@@ -98,14 +98,18 @@ def series(draw: st.DrawFn, name: str, noon: int, channels: int) -> Series:
 
 
 def _restated(draw: st.DrawFn, made: Series, noon: int, channels: int) -> Series:
+    """Some readings of the last days and some of any time get another value."""
+    recent = [r for r in made.readings if noon - 12 * DAY <= r.start < noon]
     changes = []
-    for place in draw(st.lists(st.integers(0, 10**6), max_size=4, unique=True)):
-        if made.readings:
-            reading = made.readings[place % len(made.readings)]
+    for pool in (recent, recent, made.readings):
+        places = draw(st.lists(st.integers(0, 10**6), max_size=4, unique=True))
+        for place in places if pool else ():
+            reading = pool[place % len(pool)]
             known = noon + draw(st.integers(0, 8 * 24)) * HOUR
             known = max(known, reading.available) + 1
-            changes.append((reading.start, known, ("7.5",) * channels))
-    return restated(made, changes)
+            value = f"{draw(st.integers(1, 99))}.5"
+            changes.append((reading.start, known, (value,) * channels))
+    return restated(made, {change[:2]: change for change in changes}.values())
 
 
 def _day(seconds: int) -> str:

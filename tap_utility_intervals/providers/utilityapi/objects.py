@@ -38,7 +38,7 @@ class Reading(Struct, gc=False):
     start: Instant
     end: Instant
     kwh: Raw = NULL
-    datapoints: list[Datapoint] | None = None
+    datapoints: tuple[Datapoint, ...] | None = None
 
 
 class Base(Struct, gc=False):
@@ -183,7 +183,7 @@ def _readings(found: object, warn: Callable[[str], None]) -> Iterator[Reading]:
             start=start,
             end=end,
             kwh=_raw(reading.get("kwh")),
-            datapoints=[_datapoint(point) for point in _objects(points)],
+            datapoints=tuple(_datapoint(point) for point in _objects(points)),
         )
 
 

@@ -123,11 +123,10 @@ def timed(readings: Sequence[Reading], warn: Warn) -> list[Timed]:
         if start.tzinfo is not zone:
             zone, offset = start.tzinfo, offset_seconds(start)
         try:
-            times = (start.astimezone(utc), reading.end.astimezone(utc))
+            end = reading.end.astimezone(utc)
+            found.append((start.astimezone(utc), end, offset, reading))
         except OverflowError:
             warn("a reading without a readable start or end was left out")
-            continue
-        found.append((*times, offset, reading))
     return found
 
 
