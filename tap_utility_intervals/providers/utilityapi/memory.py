@@ -37,7 +37,7 @@ EARLIEST = datetime.min.replace(tzinfo=timezone.utc)
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
 
-RANGES_KEPT = 3
+RANGES_KEPT = 2
 """More covered ranges than this are remembered as a hash: STATE must stay small."""
 
 
