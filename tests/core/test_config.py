@@ -334,6 +334,7 @@ def test_the_environment_holds_settings_of_every_type(
         ("lookback_days", "x", WHOLE),
         ("lookback_days", "1.5", WHOLE),
         ("request_timeout", "soon", NUMBER),
+        ("request_timeout", "NaN", NUMBER),
         ("allow_insecure_http", "ture", TRUTH),
         ("utilityapi_meters", "[1, 2]", LIST),
         ("start_date", "soon", DATE),

@@ -20,9 +20,11 @@ from typing import Any
 import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
 
+from tap_utility_intervals import errors
 from tap_utility_intervals.providers import PROVIDERS
 from tap_utility_intervals.providers.base import Session
 from tap_utility_intervals.sandbox import Sandbox, tiny_world
+from tap_utility_intervals.state import StateOutlet
 from tap_utility_intervals.tap import TapUtilityIntervals
 from tap_utility_intervals.writer import Terminated
 from tests.core.resuming import last_state, parsed
@@ -317,11 +319,9 @@ def test_an_empty_or_odd_state_is_none(
 def test_an_unexpected_error_writes_the_state_and_is_not_swallowed(
     tap: Inside, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: Any) -> Iterator[Any]:
-        raise ZeroDivisionError
-        yield
-
-    monkeypatch.setattr("tap_utility_intervals.unified.Meters.pages", fail)
+    monkeypatch.setattr(
+        "tap_utility_intervals.unified.Meters.pages", raising(ZeroDivisionError())
+    )
     settings = config(sandbox, "utilityapi")
     with pytest.raises(ZeroDivisionError):
         tap.with_config(settings)
@@ -332,6 +332,45 @@ def test_an_unexpected_error_writes_the_state_and_is_not_swallowed(
 
 class Stopping(TapUtilityIntervals):
     """Is told to stop while another message writer than ours is in use."""
+
+
+def raising(error: BaseException) -> Any:
+    def pages(_: Any) -> Iterator[Any]:
+        raise error
+        yield
+
+    return pages
+
+
+def test_an_error_of_ours_is_one_sentence_and_1(
+    tap: Inside, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "tap_utility_intervals.unified.Meters.pages",
+        raising(errors.ConfigError("x", "is wrong")),
+    )
+    outcome = tap.with_config(config(sandbox, "utilityapi"))
+    assert outcome.code == 1
+    assert "Setting x is wrong." in outcome.log
+    assert "Traceback" not in outcome.log
+    assert last_state(outcome.messages) is not None
+
+
+def test_a_target_that_is_gone_at_the_last_state_is_no_traceback(
+    tap: Inside, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_self: StateOutlet, _state: Any) -> None:
+        raise BrokenPipeError
+
+    def stop(_: Any) -> Iterator[Any]:
+        monkeypatch.setattr(StateOutlet, "write_state", gone)
+        raise Terminated(signal.SIGTERM)
+        yield
+
+    monkeypatch.setattr("tap_utility_intervals.unified.Meters.pages", stop)
+    outcome = tap.with_config(config(sandbox, "utilityapi"))
+    assert outcome.code == 128 + signal.SIGTERM
+    assert "The target went away" in outcome.log
 
 
 def test_another_writer_is_stopped_at_once() -> None:
