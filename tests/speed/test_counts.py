@@ -1,0 +1,69 @@
+"""The speed of the tap, held by counting calls, bytes and requests.
+
+A bound here is what was measured (`docs/decisions/0010-where-the-time-goes.md`) and a
+little more. A change that meets one does not fail because a machine was busy: it makes
+more calls for a row, holds more, or asks more often than before.
+"""
+
+from __future__ import annotations
+
+from tests.speed.counting import count, nectar, utilityapi
+
+MB = 1_000_000
+MAP = {"stream_maps": {"intervals": {"wh": "float(quantity or 0) * 1000"}}}
+
+
+def test_a_row_of_utilityapi_takes_few_calls() -> None:
+    little, more = (count(utilityapi(2, days), calls=True) for days in (10, 30))
+    python, every = little.each(more)
+    assert python <= 3.4
+    assert every <= 10
+
+
+def test_a_row_of_nectar_takes_few_calls() -> None:
+    little, more = (count(nectar(1, days), calls=True) for days in (10, 30))
+    python, every = little.each(more)
+    assert python <= 18
+    assert every <= 37
+
+
+def test_a_deselected_column_adds_next_to_nothing() -> None:
+    worlds = [utilityapi(2, days) for days in (10, 30)]
+    every = [count(world, calls=True) for world in worlds]
+    fewer = [count(world, "unit_raw", "source_type", calls=True) for world in worlds]
+    assert fewer[0].each(fewer[1])[1] <= every[0].each(every[1])[1] + 0.2
+
+
+def test_a_stream_map_costs_the_maps_own_work_and_one_message() -> None:
+    little, more = (
+        count(utilityapi(1, days), calls=True, settings=MAP) for days in (5, 15)
+    )
+    python, every = little.each(more)
+    assert python <= 60
+    assert every <= 105
+
+
+def test_a_meter_costs_the_same_among_many() -> None:
+    few, some, many = (
+        count(utilityapi(n, 1, minutes=60, channels=1), calls=True)
+        for n in (20, 120, 420)
+    )
+    assert some.each(many)[1] <= few.each(some)[1] * 1.05
+
+
+def test_a_page_is_one_write() -> None:
+    work = count(utilityapi(4, 60))
+    assert work.writes <= 10 + work.rows / 1_000
+
+
+def test_memory_does_not_grow_with_history() -> None:
+    little, more = (count(utilityapi(1, days), memory=True) for days in (300, 900))
+    assert more.peak <= 1.15 * little.peak
+    assert more.peak <= 50 * MB
+
+
+def test_a_first_sync_asks_for_each_page_once() -> None:
+    # 20 meters of five objects each, five to a page, and the list of meters.
+    assert count(utilityapi(20, 90)).requests == 21
+    # 58 pages each, and the company, its connections and its meters.
+    assert count(nectar(2, 60)).requests <= 2 * 58 + 4
