@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import re
 
-import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from tap_utility_intervals.sandbox import Sandbox
 from tests.syncing import config, sync
 from tests.utilityapi.worlds import Follower, Scene, scenes
 
-few, many = (
-    settings(
+WORLDS = int(os.environ.get("WORLDS", "40"))
+"""How many worlds each property is tried on; before a release, WORLDS=400."""
+
+
+def worlds(share: float = 1.0) -> settings:
+    return settings(
         derandomize=True,
         deadline=None,
-        max_examples=examples,
+        max_examples=max(4, int(WORLDS * share)),
         # Shrinking a world takes minutes, and a failing one is told in a line as it is.
         phases=(Phase.explicit, Phase.generate),
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
-    for examples in (25, 300)
-)
-weeks = settings(few, max_examples=4)
-many_weeks = settings(many, max_examples=40)
 
 
-def each_sync_delivers_what_is_new_and_what_is_restated(scene: Scene) -> None:
+@worlds()
+@given(scenes())
+def test_each_sync_delivers_what_is_new_and_what_is_restated(scene: Scene) -> None:
     with Sandbox(scene.world) as sandbox:
         follower = Follower(scene, sandbox)
         follower.sync(advancing=scene.advances)
@@ -36,7 +38,9 @@ def each_sync_delivers_what_is_new_and_what_is_restated(scene: Scene) -> None:
         follower.sync()
 
 
-def after_a_week_of_daily_syncs_nothing_differs(scene: Scene) -> None:
+@worlds(0.15)
+@given(scenes(full_rescan_days=7))
+def test_after_a_week_of_daily_syncs_nothing_differs(scene: Scene) -> None:
     with Sandbox(scene.world) as sandbox:
         follower = Follower(scene, sandbox)
         follower.sync()
@@ -48,7 +52,9 @@ def after_a_week_of_daily_syncs_nothing_differs(scene: Scene) -> None:
         assert known == scene.truth()
 
 
-def eight_workers_write_what_one_writes(scene: Scene) -> None:
+@worlds(0.3)
+@given(scenes())
+def test_eight_workers_write_what_one_writes(scene: Scene) -> None:
     def lines(workers: int) -> list[str]:
         began = scene.world.now
         with Sandbox(scene.world) as sandbox:
@@ -62,35 +68,3 @@ def eight_workers_write_what_one_writes(scene: Scene) -> None:
         return [re.sub('"(time_extracted|listed_at)":"[^"]*"', "", x) for x in both]
 
     assert lines(1) == lines(8)
-
-
-test_each_sync_delivers_what_is_new_and_what_is_restated = few(
-    given(scenes())(each_sync_delivers_what_is_new_and_what_is_restated)
-)
-test_after_a_week_of_daily_syncs_nothing_differs = weeks(
-    given(scenes(full_rescan_days=7))(after_a_week_of_daily_syncs_nothing_differs)
-)
-test_eight_workers_write_what_one_writes = settings(few, max_examples=10)(
-    given(scenes())(eight_workers_write_what_one_writes)
-)
-
-
-@pytest.mark.slow
-@many
-@given(scenes())
-def test_many_worlds_day_by_day(scene: Scene) -> None:
-    each_sync_delivers_what_is_new_and_what_is_restated(scene)
-
-
-@pytest.mark.slow
-@many_weeks
-@given(scenes(full_rescan_days=7))
-def test_many_weeks(scene: Scene) -> None:
-    after_a_week_of_daily_syncs_nothing_differs(scene)
-
-
-@pytest.mark.slow
-@settings(many, max_examples=100)
-@given(scenes())
-def test_many_worlds_with_eight_workers(scene: Scene) -> None:
-    eight_workers_write_what_one_writes(scene)

@@ -175,7 +175,7 @@ class Blocks:
         ]
         if not meter.overlap:
             return [Part(piece) for piece in pieces]
-        followed = zip(pieces, [*pieces[1:], None], strict=True)
+        followed = itertools.zip_longest(pieces, pieces[1:])
         return [Part(self._overlapped(meter, own, after)) for own, after in followed]
 
     def _overlapped(
