@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from copy import deepcopy
 from datetime import datetime, timezone
 from functools import cached_property
 from types import FrameType
@@ -94,6 +95,18 @@ class TapUtilityIntervals(Tap):
         selected = {name for name, stream in self.streams.items() if stream.selected}
         run = Run(settings, self.report, self.started, selected)
         return [provider.connect(run) for provider in self.providers]
+
+    @override
+    def setup_mapper(self) -> None:
+        """Make the stream maps, also those of streams that are not selected.
+
+        The SDK gives such a stream no columns, and then fails for want of its key.
+        """
+        super(Tap, self).setup_mapper()
+        known = deepcopy(self.catalog)
+        for entry in known.streams:
+            entry.metadata.root.selected = True
+        self.mapper.register_raw_streams_from_catalog(known)
 
     @override
     def load_state(self, state: dict[str, Any]) -> None:
