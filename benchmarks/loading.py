@@ -45,11 +45,13 @@ def into_duckdb(setting: Setting) -> Result:
         }
         loader = [str(LOADER / "target-duckdb-whole"), "--config"]
         settings = setting.folder / "loader.json"
-        settings.write_text(json.dumps({"filepath": str(warehouse)}))
+        given = {"filepath": str(warehouse), "default_target_schema": "main"}
+        settings.write_text(json.dumps(given))
         loading = _timed([*loader, str(settings)], environment, output)
         warehouse.unlink()
         run = [str(MELTANO), f"--env-file={os.devnull}", "--environment=dev", "run"]
-        run += ["--full-refresh", "tap-utility-intervals", "target-duckdb"]
+        run += ["--full-refresh", "--no-state-update"]
+        run += ["tap-utility-intervals", "target-duckdb"]
         whole = _timed(run, environment, Path(os.devnull))
     counted = _count(warehouse)
     return Result(
