@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TextIO, TypeAlias
 
 import msgspec
 from singer_sdk.singerlib import Message, StateMessage
@@ -90,16 +90,7 @@ class SingerWriter(SimpleSingerWriter):
     def write_bytes(self, *parts: bytes | memoryview) -> None:
         """Write parts that together are whole lines to stdout and flush them."""
         with self._uninterrupted():
-            # Tests and the SDK's runners put a text stream in stdout's place.
-            binary = getattr(sys.stdout, "buffer", None)
-            if isinstance(binary, (io.BufferedIOBase, io.RawIOBase)):
-                sys.stdout.flush()
-                for part in parts:
-                    _write_whole(binary, part)
-                binary.flush()
-            else:
-                sys.stdout.write(b"".join(parts).decode())
-                sys.stdout.flush()
+            write_out(sys.stdout, *parts)
 
     def terminate(self, signum: int) -> None:
         """Stop now, or as soon as the line that is being written is whole.
@@ -123,6 +114,20 @@ class SingerWriter(SimpleSingerWriter):
         if self._signum is not None:
             signum, self._signum = self._signum, None
             raise Terminated(signum)
+
+
+def write_out(stream: TextIO, *parts: bytes | memoryview) -> None:
+    """Write parts that together are whole lines, all of them, and flush them."""
+    # Tests and the SDK's runners put a text stream in stdout's place.
+    binary = getattr(stream, "buffer", None)
+    if isinstance(binary, (io.BufferedIOBase, io.RawIOBase)):
+        stream.flush()
+        for part in parts:
+            _write_whole(binary, part)
+        binary.flush()
+    else:
+        stream.write(b"".join(parts).decode())
+        stream.flush()
 
 
 def _write_whole(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import os
@@ -18,7 +17,7 @@ from urllib.parse import quote
 from typing_extensions import override
 
 from tap_utility_intervals.airbyte.failures import Failure
-from tap_utility_intervals.writer import ENCODER, Terminated
+from tap_utility_intervals.writer import ENCODER, Terminated, write_out
 
 MASK = "****"
 
@@ -74,20 +73,11 @@ class Output:
             if self._broken:
                 raise BrokenPipeError
             try:
-                self._write(lines)
+                write_out(self._stream, lines)
             except BrokenPipeError:
                 self._broken = True
                 self._let_go()
                 raise
-
-    def _write(self, lines: bytes) -> None:
-        binary = getattr(self._stream, "buffer", None)
-        if isinstance(binary, io.BufferedIOBase):
-            binary.write(lines)
-            binary.flush()
-        else:  # tests put a text stream in its place
-            self._stream.write(lines.decode())
-            self._stream.flush()
 
     def _let_go(self) -> None:
         """Give what is still buffered a place to go, so that the exit is quiet."""
