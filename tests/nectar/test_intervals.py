@@ -675,7 +675,7 @@ def test_an_answer_of_another_shape_is_no_empty_page(serve: Serve, body: str) ->
         ("NaN", "NaN"),
         ('"NaN"', "NaN"),
         ("[1.50]", "[1.50]"),
-        ('"\\ud800"', "?"),
+        ('"\\ud800"', "\ufffd"),
     ],
 )
 def test_a_value_that_cannot_be_read_costs_neither_row_nor_page(
