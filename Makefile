@@ -31,7 +31,7 @@ demo: .meltano/.installed ## Both providers into output/warehouse.duckdb, from a
 
 .PHONY: test
 test: check .meltano/.installed ## Everything `check` does, and all tests with their coverage
-	$(DEV)/pytest --cov --cov-report=term-missing $(PYTEST_ARGS)
+	$(DEV)/pytest --numprocesses=auto --dist=loadfile --cov --cov-report=term-missing $(PYTEST_ARGS)
 
 .PHONY: check
 check: .venv/.installed ## Format, lint, types, imports
