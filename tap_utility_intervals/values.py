@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
@@ -26,10 +26,20 @@ LARGEST_INTEGER = 2_147_483_647
 LONGEST_NUMBER = 300
 """Characters of a number beyond which it is taken as text."""
 
+DEEPEST = 100
+"""Levels of nesting beyond which JSON is refused: whoever reads it on may recurse."""
+
 _EXACT = msgspec.json.Encoder(decimal_format="number")
 
-SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 """An escape for half a character, with or without its other half."""
+
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+class TooDeep(ValueError):  # noqa: N818 - it says what happened
+    """JSON is nested more deeply than anybody means it."""
 
 
 class Values:
@@ -125,6 +135,15 @@ class Values:
             self.refuse(column, value)
         return []
 
+    def objects(self, column: str, value: object) -> list[Any] | None:
+        """A list of objects; what is none of them is left out and noted."""
+        if value is None:
+            return None
+        found = [one for one in self.items(column, value) if isinstance(one, dict)]
+        if isinstance(value, list) and len(found) < len(value):
+            self.refuse(column, value)
+        return found
+
 
 def as_text(value: object) -> str:
     """A value as the provider may have written it."""
@@ -138,13 +157,22 @@ def as_text(value: object) -> str:
 def loads(body: bytes) -> Any:  # noqa: ANN401 - JSON
     """JSON as Python values, numbers with all their digits, NaN as its word.
 
+    A byte that is no UTF-8 becomes U+FFFD, as half a character does.
+
     Raises:
         ValueError: when it is not JSON at all.
+        TooDeep: when it is nested beyond all reason; a `ValueError`, too.
     """
-    found = json.loads(
-        body, parse_float=_decimal, parse_int=_integer, parse_constant=str
-    )
-    return _whole_characters(found) if SURROGATE.search(body) else found
+    if _is_deep(body):
+        raise TooDeep("JSON that is nested too deeply")
+    text = body.decode(json.detect_encoding(body), "replace")
+    try:
+        found = json.loads(
+            text, parse_float=_decimal, parse_int=_integer, parse_constant=str
+        )
+    except RecursionError:
+        raise TooDeep("JSON that is nested too deeply") from None
+    return _whole_characters(found) if SURROGATE.search(text) else found
 
 
 def exact(value: object) -> msgspec.Raw:
@@ -152,8 +180,30 @@ def exact(value: object) -> msgspec.Raw:
     return msgspec.Raw(_EXACT.encode(value))
 
 
+def _is_deep(body: bytes) -> bool:
+    """Whether JSON is nested too deeply."""
+    # Without its texts it is told for sure; with them, at a fraction of the cost.
+    return _has_brackets_left(body) and _has_brackets_left(_TEXT.sub(b"", body))
+
+
+def _has_brackets_left(body: bytes) -> bool:
+    """Whether any are left when pairs are taken out, level by level."""
+    rest = body.translate(None, _NO_BRACKETS)
+    for _ in range(DEEPEST):
+        if not rest:
+            break
+        rest = rest.replace(b"[]", b"").replace(b"{}", b"")
+    return bool(rest)
+
+
 def _decimal(number: str) -> Decimal | str:
-    return Decimal(number) if len(number) <= LONGEST_NUMBER else number
+    """A number; its text if it is longer or larger than Python's can be."""
+    if len(number) > LONGEST_NUMBER:
+        return number
+    try:
+        return Decimal(number)
+    except InvalidOperation:
+        return number
 
 
 def _integer(number: str) -> int | str:

@@ -107,7 +107,10 @@ class _Reader(Values):
         if isinstance(value, list) and "array" in kinds:
             if "items" in schema:
                 one = schema["items"]
-                return [self.value(f"{path}.{n}", v, one) for n, v in enumerate(value)]
+                found = [self.value(f"{path}.{n}", v, one) for n, v in enumerate(value)]
+                # A coverage's ranges may not be null; an odd one stands in `extra`.
+                may_be_null = "null" in one["type"]
+                return found if may_be_null else [v for v in found if v is not None]
             return _without_secrets(value)
         return self._scalar(path, value, schema.get("format") or kinds[0])
 

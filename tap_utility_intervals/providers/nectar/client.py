@@ -38,6 +38,8 @@ ATTEMPTS = 6
 """How often a list is read until it stands still."""
 PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)
 """Seconds before the next attempt: what changes the list may be done by then."""
+MOST_BARREN_PAGES = 10
+"""Pages without a new id, one after the other, before a list is given up."""
 PAGES_AHEAD = 16
 """How many pages of one list may be asked for, or wait, beyond the one in hand."""
 
@@ -77,12 +79,14 @@ class Census:
         self.ids: set[str] = set()
         self.twice: set[str] = set()
         self.moved = False
+        self.barren = 0
 
     def count(self, total: int | None, ids: Iterable[str]) -> None:
         """Count a page: the total that it states, and the ids on it."""
         if self.rows == 0 and self.total is None:
             self.total = total
         self.moved = self.moved or total != self.total
+        known = len(self.ids)
         for name in ids:
             self.rows += 1
             if not name:
@@ -91,6 +95,16 @@ class Census:
                 self.twice.add(name)
             else:
                 self.ids.add(name)
+        self.barren = 0 if len(self.ids) > known else self.barren + 1
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether there is no use in asking for further pages.
+
+        Pages have brought nothing new for long, or there is more than all.
+        """
+        too_many = self.total is not None and len(self.ids) > self.total
+        return too_many or self.barren >= MOST_BARREN_PAGES
 
     def is_whole(self, before: Census | None) -> bool:
         """Whether all rows came; `before` is the attempt before this one.
@@ -226,6 +240,8 @@ class Client:
                 names = [text(row.get("id")) or "" for row in page.items]
                 census.count(page.total, names)
                 found |= {n: row for n, row in zip(names, page.items, strict=True) if n}
+                if census.is_endless:
+                    break
             if census.is_whole(before):
                 self._warn_nameless(census)
                 return list(found.values())

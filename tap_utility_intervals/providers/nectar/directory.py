@@ -274,7 +274,7 @@ class Directory:
             lambda: {
                 name: site
                 for company in self.companies
-                for site in company.get("sites") or ()
+                for site in _listed(company.get("sites"))
                 if isinstance(site, dict) and (name := text(site.get("id")))
             },
         )
@@ -309,8 +309,10 @@ class Directory:
             return self._kept[name]
 
 
+def _listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def meters_of(account: Entity) -> list[str]:
     """The ids of an account's meters."""
-    found = account.get("meters")
-    rows = found if isinstance(found, list) else []
-    return [name for row in rows if (name := text(row))]
+    return [name for row in _listed(account.get("meters")) if (name := text(row))]

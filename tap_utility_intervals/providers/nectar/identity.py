@@ -7,14 +7,17 @@ is made from these, by one function for all three.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from tap_utility_intervals.providers.nectar.objects import Entity, text
+from tap_utility_intervals.values import as_text
 
 METER = "METER"
 
 SERVICE_IDENTIFIERS = ("POD", "ESI", "NMI", "MPR", "ICP", "MIRN", "PREMISE")
 """Identifiers of a service rather than of a device or an account."""
 
+_PARTS = {"name", "rawName", "value"}
 _DROPPED = str.maketrans("", "", "-_,/")
 
 
@@ -55,6 +58,25 @@ def service_point_key(utility: str | None, identifiers: object) -> str | None:
         if utility and found:
             return f"{utility}:{'+'.join(found)}"
     return None
+
+
+def listed(identifiers: object) -> list[Any] | None:
+    """The list as sent; what does not belong into it is left out or made text."""
+    if not isinstance(identifiers, list):
+        return None
+    if all(map(_is_usual, identifiers)):
+        return identifiers
+    return [
+        {**row}
+        | {n: as_text(row[n]) for n in _PARTS & row.keys() if row[n] is not None}
+        for row in _rows(identifiers)
+    ]
+
+
+def _is_usual(row: object) -> bool:
+    return isinstance(row, dict) and all(
+        row.get(name) is None or isinstance(row[name], str) for name in _PARTS
+    )
 
 
 def named(identifiers: object, *names: str) -> list[str]:

@@ -13,6 +13,7 @@ from tap_utility_intervals import units
 from tap_utility_intervals.providers.nectar.identity import (
     METER,
     SERVICE_IDENTIFIERS,
+    listed,
     meter_key,
     named,
     service_point_key,
@@ -127,18 +128,25 @@ class Intervals:
         """Worked out once for each meter rather than once for each interval."""
         found = self._meters.get((account, identifiers))
         if found is None:
-            listed = loads(identifiers)
-            key = meter_key(account or self.connection_id, listed)
+            sent = _identifiers(identifiers)
+            key = meter_key(account or self.connection_id, sent)
             known = self._known.get(key, Known())
-            numbers = named(listed, METER)
+            numbers = named(sent, METER)
             found = self._meters[account, identifiers] = _Meter(
                 key,
-                listed if isinstance(listed, list) else None,
+                listed(sent),
                 numbers[0] if len(numbers) == 1 else None,
                 known.site_id,
                 known.commodity or self._fallback,
             )
         return found
+
+
+def _identifiers(sent: bytes) -> Any:  # noqa: ANN401 - JSON
+    try:
+        return loads(sent)
+    except ValueError:  # nested too deeply
+        return None
 
 
 def newer(one: IntervalRecord, other: IntervalRecord) -> bool:
@@ -223,7 +231,7 @@ def meter(row: Entity, around: Around, listed_at: str) -> MeterRecord:
         service_identifier=service[0] if service else None,
         service_address=text(row.get("address")),
         meter_numbers=named(identifiers, METER) or None,
-        identifiers=identifiers if isinstance(identifiers, list) else None,
+        identifiers=listed(identifiers),
         status=text(around.connection.get("status")),
         status_message=text(around.connection.get("statusErrorDetail")),
         status_at=read.instant(
@@ -258,7 +266,6 @@ def usage(row: Entity, key: str | None, listed_at: str) -> UsageRecord:
     unit = units.unit(text(row.get("usageUnits")))
     quantity = read.number("quantity", row.get("usage"))
     converted = normalized(quantity, unit)
-    breakdown = row.get("timeOfUseBreakdown")
     return UsageRecord(
         usage_id=usage_id,
         provider=NECTAR,
@@ -282,7 +289,9 @@ def usage(row: Entity, key: str | None, listed_at: str) -> UsageRecord:
         is_subtracted=read.flag("is_subtracted", row.get("exclusion")),
         is_superseded=_superseded(bill),
         time_of_use=text(row.get("timeOfUse")),
-        time_of_use_breakdown=breakdown if isinstance(breakdown, list) else None,
+        time_of_use_breakdown=read.objects(
+            "time_of_use_breakdown", row.get("timeOfUseBreakdown")
+        ),
         usage_type=_usage_type(text(row.get("electricityType")), unit),
         source_created_at=read.instant("source_created_at", row.get("created")),
         source_updated_at=read.instant("source_updated_at", row.get("updated")),

@@ -118,6 +118,8 @@ class Spans:
                 if census.moved:
                     break
                 self._take(page.items, span, newest, batch)
+                if census.is_endless:
+                    break
         finally:
             pages.close()
         batch.rows = list(newest.values())

@@ -111,6 +111,8 @@ class CompanyJob:
                 }
                 taken.update(fresh)
                 yield from self.wanted(fresh.values())
+                if census.is_endless:
+                    break
             if census.is_whole(before):
                 if census.nameless:
                     self.report.warn(

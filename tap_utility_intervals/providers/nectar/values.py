@@ -97,7 +97,11 @@ class Reader(Values):
         inner = body[1:-1] if body[:1] == b'"' else body
         if _PLAIN.fullmatch(inner):
             return Raw(inner)
-        return self.number(column, loads(body))
+        try:
+            return self.number(column, loads(body))
+        except ValueError:  # nested too deeply
+            self.refuse(column, sent)
+            return None
 
 
 def normalized(quantity: Number | None, unit: units.Unit) -> Number | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlparse
 
 from singer_sdk.pagination import BaseHATEOASPaginator
 from typing_extensions import override
@@ -23,6 +24,9 @@ from tap_utility_intervals.providers.utilityapi.objects import (
 
 UIDS_PER_URL = 100
 """How many uids a filter holds at most: servers do not take endless URLs."""
+
+MOST_BARREN_PAGES = 100
+"""Pages without an object, one after the other, before a listing is given up."""
 
 LISTINGS = 5
 """How often a listing may begin again, its cursor having grown stale."""
@@ -41,18 +45,31 @@ class NextLink(BaseHATEOASPaginator):
         self._transport = transport
         self._path = path
         self._seen: set[str] = set()
+        self._barren = 0
 
     @override
     def get_next_url(self, response: Page) -> str | None:  # type: ignore[override]
         link = response.next
         if not link:
             return None
+        try:
+            # Two texts may be one URL: a line break in it counts for nothing.
+            url = urlparse(link).geturl()
+        except ValueError:
+            url = ""
+        if not url:
+            raise self._unsafe("sent a next link that is no link")
+        if url in self._seen:
+            raise self._unsafe("sent a next link for the second time")
+        self._seen.add(url)
+        self._barren = 0 if response.items else self._barren + 1
+        if self._barren > MOST_BARREN_PAGES:
+            raise self._unsafe("sent one empty page after the other")
+        return url
+
+    def _unsafe(self, problem: str) -> errors.UnsafeLink:
         provider = self._transport.endpoint.provider
-        if link in self._seen:
-            problem = "sent a next link for the second time"
-            raise errors.UnsafeLink(provider, self._path, problem=problem)
-        self._seen.add(link)
-        return link
+        return errors.UnsafeLink(provider, self._path, problem=problem)
 
 
 class ListingEnded(Exception):  # noqa: N818 - not an error: the cursor grew stale

@@ -25,6 +25,7 @@ from tap_utility_intervals.providers.utilityapi.rules import Rules
 from tap_utility_intervals.providers.utilityapi.start_filter import StartFilter
 from tap_utility_intervals.providers.utilityapi.timeline import Timeline
 from tap_utility_intervals.records import IntervalRecord
+from tap_utility_intervals.values import TooDeep
 from tap_utility_intervals.windows import Range, Window
 
 WIDEST = 30 * DAY
@@ -169,6 +170,10 @@ class Listing:
         for item in page.items:
             try:
                 held = interval(item, self.warn)
+            except TooDeep:
+                # It may hold readings; that they are left out must not pass unseen.
+                source = f"meter {self.meter.uid}"
+                raise errors.BadAnswer(PROVIDER, "/intervals", source=source) from None
             except ValueError:
                 self.warn("an Interval object that is no object was left out")
                 continue

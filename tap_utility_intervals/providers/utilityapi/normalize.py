@@ -117,7 +117,6 @@ def usage(bill: Mapping[str, Any], meter: Meter, listed_at: str) -> UsageRecord:
     meant = unit(raw_unit)
     normalized = None if quantity is None else normalize(quantity, meant)
     start, end = base.get("bill_start_date"), base.get("bill_end_date")
-    tou = bill.get("tou")
     return UsageRecord(
         usage_id=uid,
         provider=PROVIDER,
@@ -138,7 +137,8 @@ def usage(bill: Mapping[str, Any], meter: Meter, listed_at: str) -> UsageRecord:
         or meter.commodity,
         cost=read.number("cost", base.get("bill_total_cost")),
         tariff=read.text("tariff", base.get("service_tariff")),
-        time_of_use_breakdown=tou if isinstance(tou, list) and tou else None,
+        time_of_use_breakdown=read.objects("time_of_use_breakdown", bill.get("tou"))
+        or None,
         usage_type="consumption",
         source_created_at=read.instant("source_created_at", bill.get("created")),
         source_updated_at=read.instant("source_updated_at", bill.get("updated")),

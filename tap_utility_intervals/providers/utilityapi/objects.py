@@ -88,7 +88,7 @@ def intervals_page(body: bytes) -> Page:
     """Decode a page of Interval objects, leaving the objects themselves encoded."""
     try:
         page = msgspec.json.decode(body, type=_Intervals)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return page_of("intervals")(body)
     return Page(list(page.intervals), page.next, bool(page.is_incomplete))
 
@@ -129,8 +129,11 @@ def owner(item: Raw | dict[str, Any]) -> str | None:
     if isinstance(item, Raw):
         try:
             return _OWNER.decode(item).meter_uid or None
-        except msgspec.DecodeError:
-            item = _loosely(item)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            try:
+                item = _loosely(item)
+            except ValueError:  # nested too deeply
+                return None
     return _text(item.get("meter_uid")) if isinstance(item, dict) else None
 
 
@@ -138,12 +141,12 @@ def interval(item: Raw | dict[str, Any], warn: Callable[[str], None]) -> Interva
     """Decode one Interval object, loosely if it must be.
 
     Raises:
-        ValueError: when it is no object.
+        ValueError: when it is no object; `TooDeep` when nobody can tell.
     """
     if isinstance(item, Raw):
         try:
             return _STRICT.decode(item)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             item = _loosely(item)
     if not isinstance(item, dict):
         raise ValueError("an Interval object that is no object")  # noqa: TRY004 - the body's fault
@@ -166,7 +169,7 @@ def interval(item: Raw | dict[str, Any], warn: Callable[[str], None]) -> Interva
 
 
 def _loosely(item: Raw) -> Any:  # noqa: ANN401 - JSON
-    return loads(bytes(item).decode("utf-8", "replace").encode())
+    return loads(bytes(item))
 
 
 def _readings(found: object, warn: Callable[[str], None]) -> Iterator[Reading]:
