@@ -1,0 +1,23 @@
+"""The SQL of `docs/warehouses.md`, as it stands there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.packaging.tree import ROOT
+
+PAGE = ROOT / "docs" / "warehouses.md"
+BLOCK = re.compile(r"^```sql ?(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def documented(*kinds: str) -> str:
+    """All blocks of these kinds, in the page's order; "" is what runs everywhere."""
+    found = BLOCK.findall(PAGE.read_text(encoding="utf-8"))
+    assert {kind for kind, _ in found} == {"", "csv", "jsonl", "postgresql"}
+    return "\n".join(text for kind, text in found if kind in kinds)
+
+
+def over(folder: Path, script: str) -> str:
+    """The same for files in another folder than `output`."""
+    return script.replace("'output/", f"'{folder}/")
