@@ -10,17 +10,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 from decimal import Decimal
 from functools import cached_property, lru_cache
 from operator import attrgetter
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import msgspec
 from singer_sdk import SchemaDirectory, Stream, StreamSchema
 from singer_sdk.helpers.conform import TypeConformanceLevel
-from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.mapper import SameRecordTransform, StreamMap
 from singer_sdk.singerlib import RecordMessage
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
@@ -122,19 +124,21 @@ class PagedStream(Stream):
             writer = cast("PageWriter", self._tap.message_writer)
             writer.write_page(self.name, rows, self._stream_version)
             return
-        stream_map = self.stream_maps[0]
-        for record in as_records(rows):
-            mapped = stream_map.transform(record)
-            if mapped is not None:
-                self._tap.write_message(self._message(stream_map.stream_alias, mapped))
+        self._write_mapped(self.stream_maps[0], rows)
 
-    def _message(self, stream: str, record: dict[str, Any]) -> RecordMessage:
-        return RecordMessage(
-            stream=stream,
-            record=record,
-            version=self._stream_version,
-            time_extracted=datetime.now(timezone.utc),
-        )
+    def _write_mapped(self, stream_map: StreamMap, rows: Sequence[Row]) -> None:
+        """Write what a map makes of rows, page-wise if both encoders write it alike."""
+        made = map(stream_map.transform, as_records(rows))
+        mapped = [record for record in made if record is not None]
+        stream, version = stream_map.stream_alias, self._stream_version
+        if all(_ALIKE.issuperset(map(type, record.values())) for record in mapped):
+            writer = cast("PageWriter", self._tap.message_writer)
+            with suppress(UnicodeEncodeError):
+                writer.write_page(stream, mapped, version)
+                return
+        for record in mapped:
+            now = datetime.now(timezone.utc)
+            self._tap.write_message(RecordMessage(stream, record, version, now))
 
     @property
     def is_plain(self) -> bool:
@@ -206,3 +210,6 @@ def as_records(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 _RECORDS = msgspec.json.Decoder(float_hook=Decimal)
+
+_ALIKE = {str, int, float, bool, Decimal, NoneType}
+"""The types that msgspec encodes as the SDK does, if it encodes a value at all."""
