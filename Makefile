@@ -49,6 +49,10 @@ airbyte: .venv/.installed ## The Airbyte connector: airbyte-cdk's standard tests
 	$(DEV)/python -m tests.airbyte.standard.run
 	$(DEV)/python -m tests.airbyte.pyairbyte.run
 
+.PHONY: fuzz
+fuzz: .venvs/atheris/.installed ## Both normalizes, fuzzed by coverage (FUZZ_SECONDS=25); findings under /tmp/fuzz-found
+	@PYTHONPATH=. .venvs/atheris/bin/python -m tests.hostile.fuzz.atheris_driver
+
 .PHONY: format
 format: .venv/.installed ## Let ruff format the code and mend what it can
 	$(DEV)/ruff format .
@@ -97,6 +101,14 @@ endef
 	$(call venv,.venvs/meltano)
 	@echo "Installing Meltano into .venvs/meltano"
 	@.venvs/meltano/bin/python -m pip install -qq 'meltano>=4.4,<5'
+	@touch $@
+
+# Atheris has no wheels for every Python; where it has none, pip says so and make fails.
+.venvs/atheris/.installed: pyproject.toml
+	@mkdir -p .venvs
+	$(call venv,.venvs/atheris)
+	@echo "Installing atheris into .venvs/atheris"
+	@.venvs/atheris/bin/python -m pip install -qq --editable . --only-binary atheris 'atheris>=3,<4'
 	@touch $@
 
 .meltano/.installed: .venvs/meltano/.installed meltano.yml pyproject.toml loaders/target-duckdb/pyproject.toml

@@ -192,6 +192,10 @@ class Client:
         ahead: deque[Future[Page[T]]] = deque()
         asked = 1
         page = first or self.page(path, params, 1, decode, source)
+        if paginator.is_repeated(page):
+            provider = self.transport.endpoint.provider
+            problem = "sent another page than the first, which was asked for"
+            raise errors.BadAnswer(provider, path, source=source, problem=problem)
         try:
             while not paginator.is_repeated(page):
                 yield page

@@ -38,7 +38,7 @@ from tap_utility_intervals.records import (
     MeterRecord,
     UsageRecord,
 )
-from tap_utility_intervals.values import loads
+from tap_utility_intervals.values import LARGEST_INTEGER, loads
 
 NECTAR = "nectar"
 
@@ -93,6 +93,7 @@ class Intervals:
         end, _ = instant(row.end)
         meter = self._meter(row.account, bytes(row.identifiers))
         unit = units.unit(row.usage_units)
+        seconds = round((end - start).total_seconds())
         read = Reader()
         quantity = read.quantity("quantity", row.usage)
         converted = normalized(quantity, unit)
@@ -102,7 +103,7 @@ class Intervals:
             channel=f"usage/{unit.name}" if unit.name else "usage",
             interval_start=start,
             interval_end=end,
-            interval_seconds=round((end - start).total_seconds()),
+            interval_seconds=seconds if abs(seconds) <= LARGEST_INTEGER else None,
             utc_offset_seconds=offset,
             quantity=quantity,
             unit=unit.name,

@@ -77,7 +77,8 @@ class Spans:
         """
         page = self._page(Span(start, None), None)
         self._opening = start, page  # perhaps what comes next is to read from here
-        return page.total or 0
+        # A total of less than what comes with it is none: reading will tell.
+        return max(page.total or 0, len({row.id for row in page.items}))
 
     def read(
         self, span: Span, padding: timedelta | None, most: int | None = None

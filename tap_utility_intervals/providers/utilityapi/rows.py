@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from functools import lru_cache
 from typing import TypeAlias
@@ -31,7 +31,7 @@ from tap_utility_intervals.records import (
     Quality,
 )
 from tap_utility_intervals.units import Unit, normalize, read_number, unit
-from tap_utility_intervals.values import Values, as_text
+from tap_utility_intervals.values import LARGEST_INTEGER, Values, as_text
 
 FLOWS = {"fwd": Flow.DELIVERED, "rev": Flow.RECEIVED, "net": Flow.NET}
 """`fwd` is delivered to the customer, `rev` received from the customer."""
@@ -143,8 +143,7 @@ def rows(
         return _one_by_one(readings, common, warn)
     made: list[IntervalRecord] = []
     for start, end, offset, reading in readings:
-        length = end - start
-        seconds = length.days * 86400 + length.seconds
+        seconds = _seconds(end - start)
         for blank, point in zip(blanks, reading.datapoints or (), strict=True):
             row = blank()
             row.interval_start = start
@@ -154,6 +153,12 @@ def rows(
             row.quantity = row.quantity_normalized = point.value
             made.append(row)
     return made
+
+
+def _seconds(length: timedelta) -> int | None:
+    """Whole seconds; None if they are more than the schema's integers hold."""
+    seconds = length.days * 86400 + length.seconds
+    return seconds if -LARGEST_INTEGER <= seconds <= LARGEST_INTEGER else None
 
 
 def _blanks(readings: Sequence[Timed], common: _Common) -> list[Blank] | None:
@@ -215,8 +220,7 @@ def _one_by_one(
     """The rows of readings of any kind."""
     made: list[IntervalRecord] = []
     for start, end, offset, reading in readings:
-        length = end - start
-        span = (start, end, length.days * 86400 + length.seconds, offset)
+        span = (start, end, _seconds(end - start), offset)
         points = reading.datapoints
         if not points:
             made.append(_row(common, span, OWN, OWN.name, reading.kwh, None, warn))
@@ -317,7 +321,7 @@ def _stamp(moment: datetime | None) -> str | None:
 
 def _row(  # noqa: PLR0913, PLR0917 - the hot path: no objects made for arguments
     common: _Common,
-    span: tuple[datetime, datetime, int, int | None],
+    span: tuple[datetime, datetime, int | None, int | None],
     channel: Channel,
     name: str,
     value: Raw,

@@ -121,8 +121,25 @@ KINDS = (
 )
 
 
+def _is_sound(leaf: Leaf) -> bool:
+    try:
+        json.loads(leaf.text)
+    except (ValueError, RecursionError):
+        return False
+    return leaf.text.count("[") + leaf.text.count("{") < 100
+
+
+sound_leaves = leaves.filter(_is_sound)
+"""Those that are JSON and not too deep: they must cost nothing but themselves."""
+
+
 @st.composite
-def mutated(draw: st.DrawFn, body: bytes, below: Path = ()) -> str:
+def mutated(
+    draw: st.DrawFn,
+    body: bytes,
+    below: Path = (),
+    leaves: st.SearchStrategy[Leaf] = leaves,
+) -> str:
     """The body with one to four things wrong, all below some place of its tree."""
     tree = parsed(body)
     for _ in range(draw(st.integers(1, 4))):
@@ -130,11 +147,17 @@ def mutated(draw: st.DrawFn, body: bytes, below: Path = ()) -> str:
         inside = [p for p in inside if len(p) > len(below)]
         if not inside:
             break
-        _mutate(draw, tree, draw(st.sampled_from(inside)), inside)
+        _mutate(draw, tree, draw(st.sampled_from(inside)), inside, leaves)
     return rendered(tree)
 
 
-def _mutate(draw: st.DrawFn, tree: Tree, path: Path, places: list[Path]) -> None:
+def _mutate(
+    draw: st.DrawFn,
+    tree: Tree,
+    path: Path,
+    places: list[Path],
+    leaves: st.SearchStrategy[Leaf],
+) -> None:
     node, n = at(tree, path), path[-1]
     kind = draw(st.sampled_from(KINDS))
     if kind == "replace":

@@ -13,7 +13,8 @@ from tests.hostile.fuzz.delivering import Delivery
 KEYS = {
     "intervals": ("meter_key", "interval_start", "channel", "interval_end", "provider"),
     "meters": ("meter_key", "provider"),
-    "usage": ("usage_id", "provider"),
+    # An answer that names no meter is taken for the one of whom it was asked.
+    "usage": ("usage_id", "provider", "meter_key"),
 }
 
 

@@ -106,3 +106,23 @@ def test_a_breakdown_holds_objects_and_what_else_was_sent_is_noted(name: str) ->
     (row,) = replayed(name).rows["usage"]
     assert row["time_of_use_breakdown"] in (None, [{"a": 1}])
     assert row["unreadable"]["time_of_use_breakdown"].startswith("[1")
+
+
+@pytest.mark.parametrize("name", ["total_of_nothing", "first_page_is_page_0"])
+def test_an_envelope_that_denies_its_rows_loses_none_in_silence(name: str) -> None:
+    delivery = replayed(f"nectar_intervals/{name}")
+    (outcome,) = delivery.report.sources("nectar").values()
+    assert outcome.value == "failed"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "utilityapi_intervals/a_thousand_years",
+        "utilityapi_intervals/a_thousand_years_of_a_datapoint",
+        "nectar_intervals/a_thousand_years",
+    ],
+)
+def test_a_reading_of_a_thousand_years_has_no_length_in_seconds(name: str) -> None:
+    (row,) = replayed(name).rows["intervals"]
+    assert (row["quantity"], row["interval_seconds"]) == (1, None)
