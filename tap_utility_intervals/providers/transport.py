@@ -8,6 +8,7 @@ query string and no credential.
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ T = TypeVar("T")
 Params = Sequence[tuple[str, str]]
 
 CHUNK = 1 << 16
+_TOKEN = re.compile(r"(?i)(access[_-]?token|api[_-]?key|token)=")
 CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 POLITE_WAIT = 5.0
 """Seconds to wait after a 202 or 429 that does not say how long."""
@@ -146,6 +148,7 @@ class Transport:
             parts = urlsplit("")
         if not self.is_ours(parts):
             raise self._error(errors.UnsafeLink, parts, None, source)
+        parts = without_token(parts)
         if not self.spool.shares(parts.path[len(self._base_path) :]):
             return self._persist(parts, decode, source)
         return self._persist_shared(parts, decode, source, reader)
@@ -317,6 +320,15 @@ class Transport:
             with self._lock:
                 self._sessions.append(session)
         return session
+
+
+def without_token(url: SplitResult) -> SplitResult:
+    """A link without a credential in its query: the header holds it, and is not logged.
+
+    `urllib3` logs queries at its DEBUG level.
+    """
+    kept = [one for one in url.query.split("&") if not _TOKEN.match(one)]
+    return url._replace(query="&".join(kept))
 
 
 def origin(url: SplitResult) -> tuple[str, str | None, int | None]:

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tap_utility_intervals.sandbox.wire import Request
 
@@ -23,6 +23,8 @@ Kind = Literal[
     "garbage",
     "flood",
     "advance",
+    "change",
+    "repeat",
 ]
 DAY = 86_400
 
@@ -40,7 +42,11 @@ class Fault:
     cuts the connection at once, `reset_in_body` in the middle of the body; `truncate`
     sends half a body as if it were whole; `slow` waits `seconds` and then answers;
     `garbage` claims gzip and sends rubbish; `flood` sends `size` bytes of JSON;
-    `advance` moves the clock by `seconds` before an answer that is healthy.
+    `advance` moves the clock by `seconds` before an answer that is healthy; `change`
+    answers with `members` in place of the object's own and without those that `lacking`
+    names (`{self}` stands for the URL of the request, `+1` adds to a number); `repeat`
+    answers with what was answered before on this path, but for the members that
+    `keeping` names, which are the page's own.
     """
 
     kind: Kind = "status"
@@ -55,6 +61,9 @@ class Fault:
     body: str = ""
     seconds: float = 0
     size: int = 200_000_000
+    members: Mapping[str, object] = field(default_factory=dict)
+    lacking: Sequence[str] = ()
+    keeping: Sequence[str] = ()
     min_days: float | None = None
     min_meters: int | None = None
     probability: float = 1

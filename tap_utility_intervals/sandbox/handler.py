@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import struct
@@ -17,7 +18,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tap_utility_intervals.sandbox import control
-from tap_utility_intervals.sandbox.wire import Answer, Request, answer, plain
+from tap_utility_intervals.sandbox.wire import (
+    Answer,
+    Request,
+    Verbatim,
+    answer,
+    encode,
+    plain,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -138,13 +146,42 @@ class Handler(BaseHTTPRequestHandler):
             "garbage": lambda: self._send(Answer(200), RUBBISH, GZIP),
             "truncate": lambda: self._halved(provider, request),
             "reset_in_body": lambda: self._cut(provider, request),
+            "change": lambda: self._changed(provider, request, fault),
+            "repeat": lambda: self._repeated(provider, request, fault),
         }
         healthy = partial(self._healthy, provider, request)
         broken.get(fault.kind, healthy)()
 
     def _healthy(self, provider: str, request: Request) -> None:
+        self.server.sandbox.latest[request.path] = request
         body = self.server.sandbox.body(self.path, provider, request)
         self._send(body.answer, body.content, GZIP if body.squeezed else None)
+
+    def _changed(self, provider: str, request: Request, fault: Fault) -> None:
+        """The healthy answer with other members, or without some."""
+        whole = self._object(provider, request)
+        for name, value in fault.members.items():
+            if value == "+1":
+                whole[name] = int(str(whole.get(name))) + 1
+            else:
+                itself = f"{request.origin}{self.path}"
+                whole[name] = itself if value == "{self}" else value
+        left = {n: value for n, value in whole.items() if n not in fault.lacking}
+        self._send(Answer(200), encode(left).encode())
+
+    def _repeated(self, provider: str, request: Request, fault: Fault) -> None:
+        """The page before this one once more, as itself or under this one's name."""
+        before = self.server.sandbox.latest.get(request.path)
+        page = self._object(provider, before or request)
+        own = self._object(provider, request) if fault.keeping else {}
+        page |= {name: own[name] for name in fault.keeping if name in own}
+        self._send(Answer(200), encode(page).encode())
+
+    def _object(self, provider: str, request: Request) -> dict[str, object]:
+        """A healthy answer's members, numbers digit for digit."""
+        body = plain(self.server.sandbox.answer(provider, request).chunks)
+        found = json.loads(body, parse_float=Verbatim, parse_int=Verbatim)
+        return found if isinstance(found, dict) else {"": found}
 
     def _halved(self, provider: str, request: Request) -> None:
         """Half a body as if it were the whole."""

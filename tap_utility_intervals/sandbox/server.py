@@ -82,6 +82,8 @@ class Sandbox:
         self._nectar = nectar.Nectar(world, api_key)
         self._cache: dict[object, Body] = {}
         self._cached = (0, 0)
+        self.latest: dict[str, Request] = {}
+        """The request that was last answered in good health, by path; for faults."""
         self._server = Server(("127.0.0.1", port), self)
         self._thread: threading.Thread | None = None
         self.stopping = threading.Event()

@@ -202,7 +202,7 @@ def test_what_is_no_page_is_refused(body: bytes) -> None:
 
 
 def test_a_bare_array_is_its_own_last_page() -> None:
-    page = objects.entity_page("companies")(
+    page = objects.entity_page("companies", is_bare=True)(
         b'[{"id":"1","connectionMagicLinkSecret":"s"}, 7]'
     )
     assert page.items == [{"id": "1"}, {}]

@@ -38,6 +38,8 @@ ATTEMPTS = 6
 """How often a list is read until it stands still."""
 PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)
 """Seconds before the next attempt: what changes the list may be done by then."""
+BARE = ("companies", "connections")
+"""Lists that come without an envelope: the one always, the other in early versions."""
 MOST_BARREN_PAGES = 10
 """Pages without a new id, one after the other, before a list is given up."""
 PAGES_AHEAD = 16
@@ -79,6 +81,8 @@ class Census:
         self.ids: set[str] = set()
         self.twice: set[str] = set()
         self.moved = False
+        self.repeated = False
+        self._pages: set[int] = set()
         self.barren = 0
 
     def count(self, total: int | None, ids: Iterable[str]) -> None:
@@ -87,6 +91,10 @@ class Census:
             self.total = total
         self.moved = self.moved or total != self.total
         known = len(self.ids)
+        ids = tuple(ids)
+        page = hash(ids)
+        self.repeated = self.repeated or (len(ids) > 1 and page in self._pages)
+        self._pages.add(page)
         for name in ids:
             self.rows += 1
             if not name:
@@ -110,14 +118,16 @@ class Census:
         """Whether all rows came; `before` is the attempt before this one.
 
         A list may truly hold a row twice; so it seems if as many rows came as stated,
-        and the very same ones twice, in two attempts.
+        and the very same ones twice, in two attempts. But a whole page that came twice
+        stands in the place of another.
         """
-        if self.moved:
+        if self.moved or (self.repeated and self.total is None):
             return False
         if self.total is None or len(self.ids) + self.nameless == self.total:
             return True
         return (
             before is not None
+            and not self.repeated
             and self.rows == self.total == before.total
             and self.twice == before.twice
         )
@@ -131,6 +141,8 @@ class Client:
         self.transport = transport
         self.report = report
         self.reader = ""
+        self.is_sure = {"/company": True, "/connection": True}
+        """Whether all companies and connections were listed, as far as one can tell."""
         self._pages = ThreadPoolExecutor(workers, "nectar-page")
         self._lists = ThreadPoolExecutor(workers, "nectar-list")
 
@@ -235,7 +247,8 @@ class Client:
         Raises:
             errors.BadAnswer: when it never stood still.
         """
-        decode = entity_page(name, f"total{name[0].upper()}{name[1:]}")
+        total = f"total{name[0].upper()}{name[1:]}"
+        decode = entity_page(name, total, is_bare=name in BARE)
         before: Census | None = None
         for attempt in range(ATTEMPTS):
             census = Census()
@@ -247,7 +260,7 @@ class Client:
                 if census.is_endless:
                     break
             if census.is_whole(before):
-                self._warn_nameless(census)
+                self._warn_odd(path, census)
                 return list(found.values())
             before = census
             self.pause(attempt)
@@ -263,10 +276,17 @@ class Client:
         provider = self.transport.endpoint.provider
         return errors.BadAnswer(provider, path, source=source, problem=problem)
 
-    def _warn_nameless(self, census: Census) -> None:
+    def _warn_odd(self, path: str, census: Census) -> None:
+        """Say what is odd about a list, which is then not taken for the whole of it."""
         if census.nameless:
-            what = "nectar: an object without an id is left out"
+            what = f"nectar: an object without an id is left out ({path})"
             self.report.warn(what, census.nameless)
+        elif census.rows == 0 and census.total is None:
+            # A list of companies, or of connections as an early version sends them.
+            self.report.warn(f"nectar: an empty array came for a list ({path})")
+        else:
+            return
+        self.is_sure[f"/{path.split('/')[1]}"] = False
 
 
 def _answer(asked: Future[T]) -> T:

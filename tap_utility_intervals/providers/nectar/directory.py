@@ -105,7 +105,8 @@ class Directory:
     def is_complete(self) -> bool:
         """Whether every company there is was listed with all its connections."""
         parts: list[_Part] = self._once("connection parts", self._connection_parts)
-        return self._only is None and not any(part.error for part in parts)
+        is_sure = all(self.client.is_sure.values())
+        return is_sure and self._only is None and not any(p.error for p in parts)
 
     @property
     def meters(self) -> list[Meter]:
@@ -118,6 +119,12 @@ class Directory:
         """Why the meters of some companies are missing, by company."""
         parts: list[_Part] = self._once("meter parts", self._meter_parts)
         return {part.company_id: part.error for part in parts if part.error}
+
+    @property
+    def half_known(self) -> set[str]:
+        """The companies whose connections or meters were not given."""
+        parts: list[_Part] = self._once("connection parts", self._connection_parts)
+        return {p.company_id for p in parts if p.error} | self.meter_errors.keys()
 
     def records(self, listed_at: str) -> Iterator[MeterRecord]:
         """One record for each meter key.

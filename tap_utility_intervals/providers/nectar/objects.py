@@ -90,15 +90,17 @@ def interval_page(body: bytes) -> Page[Interval]:
     )
 
 
-def entity_page(items: str, total: str = "") -> Callable[[bytes], Page[Entity]]:
-    """Make a decoder for lists: an envelope with `items`, or a bare array.
+def entity_page(
+    items: str, total: str = "", *, is_bare: bool = False
+) -> Callable[[bytes], Page[Entity]]:
+    """Make a decoder for lists: an envelope with `items`, or a bare array if it may be.
 
     The decoder raises ValueError when the body is neither.
     """
 
     def decode(body: bytes) -> Page[Entity]:
         envelope = loads(body)
-        if isinstance(envelope, list):
+        if is_bare and isinstance(envelope, list):
             return Page([_entity(row) for row in envelope])
         rows = envelope.get(items) if isinstance(envelope, dict) else None
         if not isinstance(rows, list):

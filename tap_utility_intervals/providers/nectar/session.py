@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 
 from tap_utility_intervals import config, errors
 from tap_utility_intervals.config import JSONSchema, Settings
 from tap_utility_intervals.errors import ConfigError
 from tap_utility_intervals.instants import micros_form, seconds_form
 from tap_utility_intervals.limiter import Limiter
-from tap_utility_intervals.providers.base import Bookmarks, Context, Job, Run
+from tap_utility_intervals.providers.base import (
+    Bookmarks,
+    Context,
+    Event,
+    Job,
+    Reached,
+    Run,
+)
 from tap_utility_intervals.providers.nectar import (
     intervals,
     marks,
@@ -156,13 +163,18 @@ class NectarSession:
         for connection in self.directory.connections:
             context = contexts[connection.id]
             old = marks.Mark.parse(bookmarks.get(context))
-            yield self._interval_job(connection, context, old)
+            job = self._interval_job(connection, context, old)
+            is_known = self.directory.half_known.isdisjoint(connection.companies)
+            yield job if is_known else partial(_held_back, job)
 
     def usage_jobs(self, bookmarks: Bookmarks) -> Iterator[Job]:
         """One job for each company, in the order of the listing."""
         if self.directory.company_ids:
             self._note_missing_meters()
-        yield from self.company_jobs(bookmarks, usage.CompanyJob)
+        jobs = self.company_jobs(bookmarks, usage.CompanyJob)
+        for name, job in zip(self.directory.company_ids, jobs, strict=True):
+            is_known = name not in self.directory.half_known
+            yield job if is_known else partial(_held_back, job)
 
     def company_jobs(
         self, bookmarks: Bookmarks, make: Callable[..., usage.CompanyJob]
@@ -238,7 +250,8 @@ class NectarSession:
         if self.directory.meter_errors:
             self.run.report.warn(
                 "nectar: the meters of a company could not be listed; site_id and "
-                "commodity of their intervals are null"
+                "commodity of their intervals are null until a run that reads them "
+                "again: their bookmarks stay"
             )
 
     @property
@@ -258,6 +271,13 @@ class NectarSession:
     @property
     def _mapping(self) -> list[str]:
         return [f"mapping {normalize.MAPPING}"]
+
+
+def _held_back(job: Job) -> Iterator[Event]:
+    """A job whose bookmark stays: its rows lack what lists would have told."""
+    for event in job():
+        if not isinstance(event, Reached):
+            yield event
 
 
 def _base_url(settings: Settings) -> str:

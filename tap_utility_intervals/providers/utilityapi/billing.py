@@ -27,7 +27,7 @@ from tap_utility_intervals.providers.utilityapi.client import (
     ListingEnded,
     UtilityApi,
 )
-from tap_utility_intervals.providers.utilityapi.normalize import PROVIDER, Meter
+from tap_utility_intervals.providers.utilityapi.normalize import Meter
 from tap_utility_intervals.providers.utilityapi.reading import context
 from tap_utility_intervals.providers.utilityapi.rules import Rules
 from tap_utility_intervals.records import UsageRecord
@@ -90,7 +90,7 @@ class BillReading:
 
     def _all(self, uids: list[str]) -> dict[str, dict[str, UsageRecord]]:
         """The bills by meter and uid, once the listing has come to its end."""
-        for _ in range(LISTINGS):
+        for attempt in range(LISTINGS):
             found: dict[str, dict[str, UsageRecord]] = {uid: {} for uid in uids}
             try:
                 for page in self.api.bills(uids):
@@ -98,11 +98,12 @@ class BillReading:
                     for bill in page.items:
                         assert isinstance(bill, dict)  # noqa: S101 - decoded whole
                         self._take(bill, found)
-            except ListingEnded:
-                continue
-            return found
-        problem = "ended the same listing again and again"
-        raise errors.Unavailable(PROVIDER, "/bills", problem=problem)
+            except ListingEnded as ended:
+                if attempt == LISTINGS - 1:
+                    raise ended.error() from None
+            else:
+                break
+        return found
 
     def _take(
         self, bill: dict[str, Any], found: dict[str, dict[str, UsageRecord]]

@@ -16,6 +16,7 @@ from typing_extensions import override
 from tap_utility_intervals import errors
 from tap_utility_intervals.instants import seconds_form
 from tap_utility_intervals.providers.transport import Params, Transport
+from tap_utility_intervals.providers.utilityapi.normalize import PROVIDER
 from tap_utility_intervals.providers.utilityapi.objects import (
     Page,
     intervals_page,
@@ -27,6 +28,9 @@ UIDS_PER_URL = 100
 
 MOST_BARREN_PAGES = 100
 """Pages without an object, one after the other, before a listing is given up."""
+
+NAMED = 5
+"""How many meters an error names."""
 
 LISTINGS = 5
 """How often a listing may begin again, its cursor having grown stale."""
@@ -73,7 +77,23 @@ class NextLink(BaseHATEOASPaginator):
 
 
 class ListingEnded(Exception):  # noqa: N818 - not an error: the cursor grew stale
-    """A `next` link is refused: the object it begins after is no longer there."""
+    """A `next` link is refused: the object it begins after is no longer there.
+
+    Or it leads to the page before it once more.
+    """
+
+    def __init__(self, path: str, source: str | None, status: int | None) -> None:
+        """Know what to say if it happens again and again."""
+        super().__init__(path)
+        self._about = path, source, status
+
+    def error(self) -> errors.ProviderError:
+        """What it comes to if every attempt ends so."""
+        path, source, status = self._about
+        problem = "ended the same listing again and again"
+        return errors.Unavailable(
+            PROVIDER, path, status=status, source=source, problem=problem
+        )
 
 
 class UtilityApi:
@@ -109,15 +129,14 @@ class UtilityApi:
         self, path: str, params: Params, decode: Callable[[bytes], Page]
     ) -> Iterator[Page]:
         """Every page of a list, from the beginning again when its cursor dies."""
-        for _ in range(LISTINGS):
+        for attempt in range(LISTINGS):
             try:
                 yield from self.pages(path, params, decode)
-            except ListingEnded:
-                continue
-            return
-        provider = self.transport.endpoint.provider
-        problem = "ended the same listing again and again"
-        raise errors.Unavailable(provider, path, problem=problem)
+            except ListingEnded as ended:
+                if attempt == LISTINGS - 1:
+                    raise ended.error() from None
+            else:
+                return
 
     def bills(self, meters: list[str]) -> Iterator[Page]:
         """All bills of these meters, oldest first.
@@ -125,8 +144,7 @@ class UtilityApi:
         Without dates: the filter takes only bills that lie whole inside it.
         """
         params = [("meters", ",".join(meters)), ("order", "earliest_first")]
-        source = f"meter {meters[0]}" if len(meters) == 1 else f"{len(meters)} meters"
-        yield from self.pages("/bills", params, page_of("bills"), source)
+        yield from self.pages("/bills", params, page_of("bills"), _named(meters))
 
     def intervals(
         self,
@@ -156,8 +174,7 @@ class UtilityApi:
             params.append(("allow_mixed", "true"))
         if limit is not None:
             params.append(("limit", str(limit)))
-        source = f"meter {meters[0]}" if len(meters) == 1 else f"{len(meters)} meters"
-        yield from self.pages("/intervals", params, intervals_page, source)
+        yield from self.pages("/intervals", params, intervals_page, _named(meters))
 
     def pages(
         self,
@@ -182,12 +199,24 @@ class UtilityApi:
             link: Any = paginator.current_value
             if paginator.finished or link is None:
                 return
+            before = page
             try:
                 page = self.transport.follow(
                     link.geturl(), decode=decode, source=source, reader=self.reader
                 )
             except (errors.Gone, errors.BadRequest) as error:
-                raise ListingEnded(str(error)) from error
+                raise ListingEnded(path, source, error.status) from error
+            if page.items and page.items == before.items and page.next != before.next:
+                # The one that belongs here did not come, and its successor would.
+                raise ListingEnded(path, source, None)
+
+
+def _named(meters: list[str]) -> str:
+    """What errors call a few meters."""
+    if len(meters) == 1:
+        return f"meter {meters[0]}"
+    more = f" and {len(meters) - NAMED} more" if len(meters) > NAMED else ""
+    return f"meters {', '.join(meters[:NAMED])}{more}"
 
 
 def _chunked(filters: list[tuple[str, list[str] | None]]) -> Iterator[Params]:

@@ -88,16 +88,17 @@ class Listing:
         pages: Iterable[Page] | None = None,
         limit: int | None = None,
     ) -> Iterator[list[IntervalRecord]]:
-        for _ in range(LISTINGS):
+        for attempt in range(LISTINGS):
             try:
                 for page in self._pages(start, limit) if pages is None else pages:
                     yield from self._take(timeline, page)
-            except ListingEnded:
+            except ListingEnded as ended:
+                if attempt == LISTINGS - 1:
+                    raise ended.error() from None
                 timeline.restart()
             else:
                 yield from timeline.close()
                 return
-        raise self._endless()
 
     def _in_windows(
         self, timeline: Timeline, plan: Plan, error: errors.ProviderError
@@ -138,19 +139,14 @@ class Listing:
     def _window(self, start: datetime, end: datetime) -> list[Page]:
         """All pages of one window, read before any is taken: it may be too wide."""
         window = Window(start, planning.later(end, PADDING))
-        for _ in range(LISTINGS):
+        attempt = 0
+        while True:
             try:
                 return list(self._pages(start, None, window.end))
-            except ListingEnded:
-                continue
-        raise self._endless()
-
-    def _endless(self) -> errors.ProviderError:
-        problem = "ended the same listing again and again"
-        source = f"meter {self.meter.uid}"
-        return errors.Unavailable(
-            PROVIDER, "/intervals", source=source, problem=problem
-        )
+            except ListingEnded as ended:
+                attempt += 1
+                if attempt == LISTINGS:
+                    raise ended.error() from None
 
     def _pages(
         self, start: datetime | None, limit: int | None, end: datetime | None = None

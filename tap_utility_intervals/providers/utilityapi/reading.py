@@ -92,7 +92,10 @@ class MeterReading:
             self.absent = planning.shortfall(self.plan, self.arrived, self.rules)
         if self.absent:
             uid = self.plan.meter.uid
-            self.warn(f"listed coverage of meter {uid} has readings that do not come")
+            self.warn(
+                f"listed coverage of meter {uid} has readings that do not come "
+                "(/intervals); it is read again in the next run"
+            )
         self._warn_of_odd_times()
 
     def _warn_of_odd_times(self) -> None:
