@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import gc
 import os
 import signal
 import sys
@@ -192,6 +193,9 @@ class TapUtilityIntervals(Tap):
         except errors.TapError as error:
             cls.logger.error("%s", error)  # noqa: TRY400 - the sentence is enough
             sys.exit(1)
+        # Millions of rows come and go without a cycle among them: look for one seldom.
+        gc.freeze()
+        gc.set_threshold(20_000, 50, 100)
         tap.run_to_the_end()
 
     @override
