@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -260,7 +261,7 @@ class Told:
         grave = [r for r in self.said if r.levelno >= logging.WARNING]
         return "\n".join(record.getMessage() for record in grave)
 
-    @property
+    @cached_property
     def rows(self) -> dict[str, dict[tuple[Any, ...], Row]]:
         """Rows by stream and key; a key that comes twice is an error."""
         found: dict[str, dict[tuple[Any, ...], Row]] = {}
