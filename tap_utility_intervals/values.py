@@ -151,7 +151,7 @@ def as_text(value: object) -> str:
         return bytes(value).decode("utf-8", "replace")
     if isinstance(value, (str, Decimal)):
         return str(value)
-    return json.dumps(value, default=str)
+    return _EXACT.encode(value).decode()
 
 
 def loads(body: bytes) -> Any:  # noqa: ANN401 - JSON
