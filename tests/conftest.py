@@ -4,14 +4,8 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from msgspec import Raw
 
 from tap_utility_intervals.sandbox import Sandbox, tiny_world
-
-
-def pytest_make_parametrize_id(val: object) -> str | None:
-    """A piece of JSON by its text: by its address, each process names it otherwise."""
-    return bytes(val).decode("utf-8", "replace") if isinstance(val, Raw) else None
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,8 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
+from msgspec import Raw
+
 from tap_utility_intervals.sandbox import ReadingTruth, Sandbox, World
 from tap_utility_intervals.tap import TapUtilityIntervals
 
@@ -157,3 +159,8 @@ def values(rows: Iterable[Row]) -> dict[Key, Decimal | None]:
         k: None if row["quantity"] is None else Decimal(str(row["quantity"]))
         for k, row in by_key(rows).items()
     }
+
+
+def shown(value: object) -> str:
+    """A parameter's name in a test's, the same in every process."""
+    return bytes(value).decode() if isinstance(value, Raw) else repr(value)

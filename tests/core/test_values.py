@@ -17,6 +17,7 @@ from tap_utility_intervals.values import (
     as_text,
     loads,
 )
+from tests.syncing import shown
 
 ODD: Any = object()
 """Stands for: null, with the text kept."""
@@ -96,7 +97,7 @@ CASES: dict[str, list[tuple[Any, Any]]] = {
 @pytest.mark.parametrize(
     ("kind", "value", "expected"),
     [(kind, *case) for kind, cases in CASES.items() for case in cases],
-    ids=lambda item: None if item is ODD else repr(item),
+    ids=lambda item: None if item is ODD else shown(item),
 )
 def test_a_value_is_read_or_null_with_its_text_kept(
     kind: str, value: Any, expected: Any

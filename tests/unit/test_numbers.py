@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_utility_intervals.units import read_number
+from tests.syncing import shown
 
 UNREADABLE: list[object] = [
     *("", " ", "-", ".", "e5", "1e", "abc", "1,234.5", "1 000", "1_000", "0x10"),
@@ -58,7 +59,7 @@ def test_unreadable_value_is_refused_without_being_quoted(
         (msgspec.Raw(b'"412.50"'), "412.50"),
         (msgspec.Raw(b'"\\u0034"'), "4"),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_number_keeps_its_digits(value: object, digits: str) -> None:
     assert str(read_number(value)) == digits
