@@ -102,7 +102,8 @@ def test_an_incomplete_answer_gives_its_rows_and_keeps_the_bookmark(
 def test_a_bill_that_names_no_meter_is_of_the_one_that_was_asked_for(
     sandbox: Sandbox,
 ) -> None:
-    body = json.dumps({"bills": [{"uid": "b1"}, {"uid": "b2", "meter_uid": "9"}]})
+    bills = [{"uid": "b1"}, {"uid": "b2", "meter_uid": "9"}]
+    body = json.dumps({"bills": bills, "next": None})
     sandbox.faults.add(path="/bills", status=200, body=body, times=None)
     run = synced(sandbox, utilityapi_meters=["1"])
     assert [(r["usage_id"], r["meter_key"]) for r in run.rows("usage")] == [("b1", "1")]
