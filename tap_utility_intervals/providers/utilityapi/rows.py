@@ -142,8 +142,11 @@ def rows(
     if blanks is None:
         return _one_by_one(readings, common, warn)
     made: list[IntervalRecord] = []
+    length, seconds = timedelta(0), _seconds(timedelta(0))
     for start, end, offset, reading in readings:
-        seconds = _seconds(end - start)
+        if end - start != length:
+            length = end - start
+            seconds = _seconds(length)
         for blank, point in zip(blanks, reading.datapoints or (), strict=True):
             row = blank()
             row.interval_start = start
