@@ -122,7 +122,7 @@ def test_lists_and_objects_of_another_shape_are_empty() -> None:
     assert values.unreadable is None
     assert values.mapping("a", [1]) == {}
     assert values.items("b", {"x": 1}) == []
-    assert values.unreadable == {"a": "[1]", "b": '{"x": 1}'}
+    assert values.unreadable == {"a": "[1]", "b": '{"x":1}'}
 
 
 def test_only_the_beginning_of_a_long_text_is_kept() -> None:
@@ -135,7 +135,7 @@ def test_a_texts_value_is_told_as_it_was_sent() -> None:
     assert as_text(msgspec.Raw(b'"1,5"')) == '"1,5"'
     assert as_text(msgspec.Raw(b"\xff")) == "\ufffd"
     assert as_text(Decimal("0.10")) == "0.10"
-    assert as_text({"a": Decimal("0.10")}) == '{"a": "0.10"}'
+    assert as_text({"a": Decimal("0.10")}) == '{"a":0.10}'
 
 
 def test_json_keeps_all_digits_and_names_what_is_no_number() -> None:
