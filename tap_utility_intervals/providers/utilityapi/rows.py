@@ -240,8 +240,18 @@ def _one_by_one(
                 value, number = point.value, point.meter_number
                 made.append(_row(common, span, channel, name, value, number, warn))
         if _is_own(reading.kwh, what, points):
-            made.append(_row(common, span, OWN, OWN.name, reading.kwh, None, warn))
+            name = _own_name(what, warn)
+            made.append(_row(common, span, OWN, name, reading.kwh, None, warn))
     return made
+
+
+def _own_name(what: Shape, warn: Warn) -> str:
+    """The channel of a reading's own `kwh`, beside datapoints without a type."""
+    same = sum(channel.name == OWN.name for channel in what.channels)
+    if not same:
+        return OWN.name
+    warn("datapoints that nothing tells apart got #2, #3, ... in their channel")
+    return f"{OWN.name}#{same + 1}"
 
 
 def _is_own(kwh: Raw, what: Shape, points: Sequence[Datapoint]) -> bool:

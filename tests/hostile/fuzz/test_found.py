@@ -30,6 +30,12 @@ def test_the_valid_answers_are_delivered_whole(entry: str) -> None:
     assert delivery.is_healthy
 
 
+def test_kwh_beside_a_datapoint_without_a_type_has_a_channel_of_its_own() -> None:
+    rows = replayed("utilityapi_intervals/untyped_datapoint_beside_kwh").rows
+    shown = [(row["channel"], row["quantity"]) for row in rows["intervals"]]
+    assert shown == [("usage/kWh", None), ("usage/kWh#2", 1)]
+
+
 def test_a_number_beyond_all_bounds_costs_only_itself() -> None:
     (row,) = replayed("utilityapi_meters/number_beyond_decimal").rows["meters"]
     assert row["meter_key"] == "101"
