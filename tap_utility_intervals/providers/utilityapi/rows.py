@@ -96,6 +96,8 @@ OWN = Channel(
 )
 """Of a reading's own `kwh`, whose direction and unit are not stated."""
 
+ALIKE = "datapoints that nothing tells apart got #2, #3, ... in their channel"
+
 
 @lru_cache(maxsize=1024)
 def shape(kinds: tuple[tuple[str | None, str | None], ...]) -> Shape:
@@ -250,7 +252,7 @@ def _own_name(what: Shape, warn: Warn) -> str:
     same = sum(channel.name == OWN.name for channel in what.channels)
     if not same:
         return OWN.name
-    warn("datapoints that nothing tells apart got #2, #3, ... in their channel")
+    warn(ALIKE)
     return f"{OWN.name}#{same + 1}"
 
 
@@ -284,7 +286,7 @@ def _apart(
             name = f"{name}@{point.meter_number}"
         seen[name] = seen.get(name, 0) + 1
         if seen[name] > 1:
-            warn("datapoints that nothing tells apart got #2, #3, ... in their channel")
+            warn(ALIKE)
             name = f"{name}#{seen[name]}"
         yield channel, name, point
 
