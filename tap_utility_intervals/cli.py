@@ -18,7 +18,7 @@ class Commands(click.Group):
     @override
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name == "collect":
-            from tap_utility_intervals.commands.collect import collect  # noqa: PLC0415
+            from tap_utility_intervals.commands.collect.command import collect  # noqa: PLC0415
 
             return collect
         if cmd_name == "doctor":

@@ -30,13 +30,14 @@ from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
-from tap_utility_intervals import config, errors
+from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.outcomes import Report
 from tap_utility_intervals.providers import PROVIDERS
 from tap_utility_intervals.providers.base import Provider, Run, Session
-from tap_utility_intervals.report import Report
-from tap_utility_intervals.state import StateOutlet, readable
+from tap_utility_intervals.settings import shared as config
+from tap_utility_intervals.singer.state import StateOutlet, readable
+from tap_utility_intervals.singer.writer import SingerWriter, Terminated
 from tap_utility_intervals.unified import Intervals, Meters, Usage
-from tap_utility_intervals.writer import SingerWriter, Terminated
 
 
 class TapUtilityIntervals(Tap):

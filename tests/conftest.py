@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tap_utility_intervals.sandbox import Sandbox, tiny_world
+from tests.tap.running import Inside
 
 
 @pytest.fixture(autouse=True)
@@ -19,3 +21,13 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def sandbox() -> Iterator[Sandbox]:
     with Sandbox(tiny_world()) as running:
         yield running
+
+
+@pytest.fixture
+def tap(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> Inside:
+    """The tap, run in this process."""
+    return Inside(tmp_path, capsys, caplog)

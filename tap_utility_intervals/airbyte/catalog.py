@@ -7,7 +7,7 @@ from typing import Any
 
 from singer_sdk import Stream
 
-from tap_utility_intervals.errors import ConfigError
+from tap_utility_intervals.floor.errors import ConfigError
 from tap_utility_intervals.tap import TapUtilityIntervals
 
 SYNC_MODES = ("full_refresh", "incremental")

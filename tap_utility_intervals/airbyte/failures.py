@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from singer_sdk.exceptions import ConfigValidationError
 
-from tap_utility_intervals import errors
+from tap_utility_intervals.floor import errors
 
 CONFIG, TRANSIENT, SYSTEM = "config_error", "transient_error", "system_error"
 

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from typing_extensions import override
 
 from tap_utility_intervals.airbyte.failures import Failure
-from tap_utility_intervals.writer import ENCODER, Terminated, write_out
+from tap_utility_intervals.singer.writer import ENCODER, Terminated, write_out
 
 MASK = "****"
 

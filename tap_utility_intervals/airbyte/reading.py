@@ -8,7 +8,6 @@ from typing import Any
 
 from singer_sdk import Stream
 
-from tap_utility_intervals import errors
 from tap_utility_intervals.airbyte.failures import (
     TRANSIENT,
     Failure,
@@ -18,8 +17,9 @@ from tap_utility_intervals.airbyte.failures import (
 from tap_utility_intervals.airbyte.output import Output
 from tap_utility_intervals.airbyte.watch import StreamReport
 from tap_utility_intervals.airbyte.writer import AirbyteWriter
+from tap_utility_intervals.floor import errors
+from tap_utility_intervals.singer.writer import Terminated
 from tap_utility_intervals.tap import TapUtilityIntervals
-from tap_utility_intervals.writer import Terminated
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -12,15 +12,15 @@ from typing import Any
 
 from singer_sdk.exceptions import ConfigValidationError
 
-from tap_utility_intervals import errors
 from tap_utility_intervals.airbyte import catalog, spec, state
 from tap_utility_intervals.airbyte.failures import failure_of
 from tap_utility_intervals.airbyte.output import Output, logging_to
 from tap_utility_intervals.airbyte.reading import Reading, close, make_tap
-from tap_utility_intervals.config import refuse_unknown
-from tap_utility_intervals.limiter import Stopped
+from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.limiter import Stopped
+from tap_utility_intervals.settings.shared import refuse_unknown
+from tap_utility_intervals.singer.writer import Terminated
 from tap_utility_intervals.tap import TapUtilityIntervals
-from tap_utility_intervals.writer import Terminated
 
 CHECK_RETRIES = 2
 """Somebody waits for the answer of a `check`."""

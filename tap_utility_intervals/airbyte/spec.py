@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from tap_utility_intervals import config
-from tap_utility_intervals.config import JSONSchema
 from tap_utility_intervals.providers import PROVIDERS
+from tap_utility_intervals.settings import shared as config
+from tap_utility_intervals.settings.shared import JSONSchema
 
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 

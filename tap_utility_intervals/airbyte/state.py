@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tap_utility_intervals.airbyte.writer import NO_CURSOR
-from tap_utility_intervals.errors import ConfigError
+from tap_utility_intervals.floor.errors import ConfigError
 
 
 def bookmarks(given: object) -> dict[str, Any]:

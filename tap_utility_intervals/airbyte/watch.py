@@ -7,7 +7,7 @@ import logging
 from typing_extensions import override
 
 from tap_utility_intervals.airbyte.failures import CONFIG, Loss, kind_of
-from tap_utility_intervals.report import Outcome, Report
+from tap_utility_intervals.floor.outcomes import Outcome, Report
 
 
 class StreamReport(Report):

@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 import click
 from singer_sdk.exceptions import ConfigValidationError
 
-from tap_utility_intervals import errors
-from tap_utility_intervals.config import Settings
+from tap_utility_intervals.floor import errors
 from tap_utility_intervals.providers.base import Provider
+from tap_utility_intervals.settings.shared import Settings
 from tap_utility_intervals.tap import TapUtilityIntervals
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -23,6 +23,7 @@ from tap_utility_intervals.commands.tables import (
     printable,
     table,
 )
+from tap_utility_intervals.floor.outcomes import Report
 from tap_utility_intervals.providers.base import Run
 from tap_utility_intervals.providers.checkup import (
     Checkup,
@@ -30,9 +31,8 @@ from tap_utility_intervals.providers.checkup import (
     Examine,
     Finding,
 )
-from tap_utility_intervals.providers.nectar import checkup as nectar
-from tap_utility_intervals.providers.utilityapi import checkup as utilityapi
-from tap_utility_intervals.report import Report
+from tap_utility_intervals.providers.nectar.doctor import checkup as nectar
+from tap_utility_intervals.providers.utilityapi.doctor import checkup as utilityapi
 
 EXAMINE: Mapping[str, Examine] = {
     "utilityapi": utilityapi.examine,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from tap_utility_intervals.windows import Range
+from tap_utility_intervals.floor.ranges import Range
 
 ROWS_SHOWN = 50
 """How many rows a table shows; the others are counted."""

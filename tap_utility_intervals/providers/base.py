@@ -16,9 +16,9 @@ from typing import Any, Protocol, TypeAlias
 
 from singer_sdk import Stream
 
-from tap_utility_intervals.config import JSONSchema, Settings
-from tap_utility_intervals.records import IntervalRecord, MeterRecord, UsageRecord
-from tap_utility_intervals.report import Report
+from tap_utility_intervals.floor.outcomes import Report
+from tap_utility_intervals.floor.records import IntervalRecord, MeterRecord, UsageRecord
+from tap_utility_intervals.settings.shared import JSONSchema, Settings
 
 Context: TypeAlias = Mapping[str, str]
 """The columns that name a source, such as `{"provider": …, "meter_key": …}`."""

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from typing_extensions import override
 
-from tap_utility_intervals import errors
-from tap_utility_intervals.fetch_ahead import fetch_ahead
-from tap_utility_intervals.limiter import Stopped
-from tap_utility_intervals.progress import Progress
+from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.fetch_ahead import fetch_ahead
+from tap_utility_intervals.floor.limiter import Stopped
+from tap_utility_intervals.floor.outcomes import Outcome, Report
+from tap_utility_intervals.floor.progress import Progress
 from tap_utility_intervals.providers.base import (
     Context,
     Event,
@@ -30,9 +31,8 @@ from tap_utility_intervals.providers.base import (
     Rows,
     Session,
 )
-from tap_utility_intervals.providers.shape import Shape
-from tap_utility_intervals.report import Outcome, Report
-from tap_utility_intervals.streams import PagedStream
+from tap_utility_intervals.providers.own_shape import Shape
+from tap_utility_intervals.singer.streams import PagedStream
 
 if TYPE_CHECKING:
     from typing import Protocol

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from tap_utility_intervals import config as settings_of
 from tap_utility_intervals.airbyte import state
 from tap_utility_intervals.airbyte.writer import NO_CURSOR
-from tap_utility_intervals.errors import ConfigError
+from tap_utility_intervals.floor.errors import ConfigError
 from tap_utility_intervals.providers import PROVIDERS
 from tap_utility_intervals.sandbox import Sandbox
+from tap_utility_intervals.settings import shared as settings_of
 from tap_utility_intervals.tap import TapUtilityIntervals
 from tests.airbyte.running import Connector, configured, run
 

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from singer_sdk.singerlib import RecordMessage, SchemaMessage, StateMessage
 
-from tap_utility_intervals import errors
 from tap_utility_intervals.airbyte import failures, source, spec
 from tap_utility_intervals.airbyte.failures import Loss
 from tap_utility_intervals.airbyte.output import MASK, Output, logging_to
 from tap_utility_intervals.airbyte.watch import StreamReport
 from tap_utility_intervals.airbyte.writer import NO_CURSOR, AirbyteWriter
-from tap_utility_intervals.records import MeterRecord
-from tap_utility_intervals.report import Outcome
-from tap_utility_intervals.writer import Terminated
+from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.outcomes import Outcome
+from tap_utility_intervals.floor.records import MeterRecord
+from tap_utility_intervals.singer.writer import Terminated
 
 ROW = MeterRecord(meter_key='a "b"\n', provider="nectar")
 

@@ -11,13 +11,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from tap_utility_intervals import errors
-from tap_utility_intervals.config import Settings, defaults
+from tap_utility_intervals.floor import errors
 from tap_utility_intervals.providers import utilityapi
-from tap_utility_intervals.providers.utilityapi.collect import Collector
-from tap_utility_intervals.providers.utilityapi.prospects import span
-from tap_utility_intervals.providers.utilityapi.refusals import MaybeStarted, Refused
+from tap_utility_intervals.providers.utilityapi.collecting.prospects import span
+from tap_utility_intervals.providers.utilityapi.collecting.refusals import (
+    MaybeStarted,
+    Refused,
+)
+from tap_utility_intervals.providers.utilityapi.collecting.sending import Collector
 from tap_utility_intervals.sandbox import World
+from tap_utility_intervals.settings.shared import Settings, defaults
 from tests.commands.running import COMMAND, Shell
 from tests.syncing import sync
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from tap_utility_intervals.providers.utilityapi import refusals
+from tap_utility_intervals.providers.utilityapi.collecting import refusals
 from tap_utility_intervals.sandbox import Sandbox, World
 from tests.commands.running import Shell
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from tap_utility_intervals.providers import transport
+from tap_utility_intervals.providers import http as transport
 from tap_utility_intervals.sandbox import Sandbox
 from tests.hostile.worlds import COMPANIES, CONNECTIONS
 from tests.syncing import Row, Run, sync

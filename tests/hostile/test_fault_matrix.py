@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from tap_utility_intervals.limiter import Limiter
-from tap_utility_intervals.providers import transport
-from tap_utility_intervals.report import Outcome
+from tap_utility_intervals.floor.limiter import Limiter
+from tap_utility_intervals.floor.outcomes import Outcome
+from tap_utility_intervals.providers import http as transport
 from tap_utility_intervals.sandbox import Sandbox
 from tap_utility_intervals.tap import TapUtilityIntervals
 from tap_utility_intervals.unified import Intervals, Meters, Usage

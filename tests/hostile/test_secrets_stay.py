@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from tap_utility_intervals.limiter import Limiter
+from tap_utility_intervals.floor.limiter import Limiter
 from tap_utility_intervals.sandbox import Sandbox, tiny_world
 from tests.airbyte.running import Connector
-from tests.core.running import Inside
 from tests.hostile.worlds import hostile_world, settings_for
-from tests.streams.reading import ALL, selecting, sync_of
+from tests.providers.reading import ALL, selecting, sync_of
 from tests.syncing import Row, config, sync, utilityapi_values, values
+from tests.tap.running import Inside
 
 TOKEN = "PLANTED-TOKEN-of-utilityapi"
 API_KEY = "PLANTED-KEY-of-nectar"

@@ -44,7 +44,7 @@ from tap_utility_intervals.sandbox import (
     synthetic,
     without,
 )
-from tests.nectar.harness import expected as nectar_values
+from tests.providers.nectar.harness import expected as nectar_values
 from tests.syncing import Key, Row, config, key, sync, utilityapi_values
 
 DAYS = 30
@@ -276,7 +276,9 @@ class Warehouse:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nobody really waits; rests are counted in tests of the limiter."""
     with monkeypatch.context() as patch:
-        patch.setattr("tap_utility_intervals.limiter.Limiter.sleep", lambda *_: None)
+        patch.setattr(
+            "tap_utility_intervals.floor.limiter.Limiter.sleep", lambda *_: None
+        )
         yield
 
 

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, TypeVar
 from singer_sdk.pagination import PageNumberPaginator
 from typing_extensions import override
 
-from tap_utility_intervals import errors
-from tap_utility_intervals.limiter import Stopped
+from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.limiter import Stopped
+from tap_utility_intervals.providers.http import Params, Transport
 from tap_utility_intervals.providers.nectar.objects import (
     Entity,
     Page,
@@ -26,10 +27,9 @@ from tap_utility_intervals.providers.nectar.objects import (
     one_entity,
     text,
 )
-from tap_utility_intervals.providers.transport import Params, Transport
 
 if TYPE_CHECKING:
-    from tap_utility_intervals.report import Report
+    from tap_utility_intervals.floor.outcomes import Report
 
 T = TypeVar("T")
 Result = TypeVar("Result")

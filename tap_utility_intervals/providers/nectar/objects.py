@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from tap_utility_intervals.values import exact, loads
+from tap_utility_intervals.floor.values import exact, loads
 
 T = TypeVar("T")
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import cached_property, partial
 
-from tap_utility_intervals import config, errors
-from tap_utility_intervals.config import JSONSchema, Settings
-from tap_utility_intervals.errors import ConfigError
-from tap_utility_intervals.instants import micros_form, seconds_form
-from tap_utility_intervals.limiter import Limiter
+from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.errors import ConfigError
+from tap_utility_intervals.floor.instants import micros_form, seconds_form
+from tap_utility_intervals.floor.limiter import Limiter
+from tap_utility_intervals.floor.outcomes import Outcome
+from tap_utility_intervals.floor.records import MeterRecord
 from tap_utility_intervals.providers.base import (
     Bookmarks,
     Context,
@@ -19,21 +20,19 @@ from tap_utility_intervals.providers.base import (
     Reached,
     Run,
 )
-from tap_utility_intervals.providers.nectar import (
-    intervals,
-    marks,
-    normalize,
-    usage,
-    values,
-)
+from tap_utility_intervals.providers.http import Endpoint, Transport
+from tap_utility_intervals.providers.nectar import bills as usage
+from tap_utility_intervals.providers.nectar import bookmarks as marks
 from tap_utility_intervals.providers.nectar.client import Client
-from tap_utility_intervals.providers.nectar.directory import Connection, Directory
+from tap_utility_intervals.providers.nectar.entities import Connection, Directory
+from tap_utility_intervals.providers.nectar.intervals import job as intervals
+from tap_utility_intervals.providers.nectar.intervals.windows import Reading
+from tap_utility_intervals.providers.nectar.mapping import intervals as normalize
+from tap_utility_intervals.providers.nectar.mapping import values
 from tap_utility_intervals.providers.nectar.objects import text
-from tap_utility_intervals.providers.nectar.reading import Reading
 from tap_utility_intervals.providers.spool import Shared
-from tap_utility_intervals.providers.transport import Endpoint, Transport
-from tap_utility_intervals.records import MeterRecord
-from tap_utility_intervals.report import Outcome
+from tap_utility_intervals.settings import shared as config
+from tap_utility_intervals.settings.shared import JSONSchema, Settings
 
 MOST_IN_FLIGHT = 10
 """Nectar asks for no more than ten requests at once."""

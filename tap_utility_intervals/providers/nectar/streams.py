@@ -10,19 +10,19 @@ from typing import Any, ClassVar, cast
 from singer_sdk import Stream
 from typing_extensions import override
 
+from tap_utility_intervals.floor.values import Values
 from tap_utility_intervals.providers.base import Job, Record, Rows, Session
-from tap_utility_intervals.providers.nectar import normalize
-from tap_utility_intervals.providers.nectar.directory import Directory
+from tap_utility_intervals.providers.nectar.bills import CompanyJob
+from tap_utility_intervals.providers.nectar.entities import Directory
+from tap_utility_intervals.providers.nectar.mapping import intervals as normalize
 from tap_utility_intervals.providers.nectar.objects import Entity, entity_page, text
 from tap_utility_intervals.providers.nectar.session import ROWS_AT_ONCE, NectarSession
-from tap_utility_intervals.providers.nectar.usage import CompanyJob
-from tap_utility_intervals.providers.shape import Shape
+from tap_utility_intervals.providers.own_shape import Shape
 from tap_utility_intervals.providers.streams import (
     EntityStream,
     OwnSourceStream,
     outcome_of,
 )
-from tap_utility_intervals.values import Values
 
 Item = Mapping[str, Any]
 

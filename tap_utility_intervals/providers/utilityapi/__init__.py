@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tap_utility_intervals import config
-from tap_utility_intervals.config import JSONSchema, Settings
-from tap_utility_intervals.limiter import Limiter
+from tap_utility_intervals.floor.limiter import Limiter
 from tap_utility_intervals.providers.base import Provider, Run, Session
-from tap_utility_intervals.providers.transport import Endpoint, Transport
-from tap_utility_intervals.providers.utilityapi.normalize import PROVIDER as NAME
+from tap_utility_intervals.providers.http import Endpoint, Transport
+from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER as NAME
 from tap_utility_intervals.providers.utilityapi.session import UtilityApiSession
 from tap_utility_intervals.providers.utilityapi.streams import STREAMS
+from tap_utility_intervals.settings import shared as config
+from tap_utility_intervals.settings.shared import JSONSchema, Settings
 
 CREDENTIAL = "utilityapi_api_token"
 BASE_URL = "utilityapi_base_url"

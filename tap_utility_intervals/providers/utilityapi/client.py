@@ -13,10 +13,10 @@ from urllib.parse import urlparse
 from singer_sdk.pagination import BaseHATEOASPaginator
 from typing_extensions import override
 
-from tap_utility_intervals import errors
-from tap_utility_intervals.instants import seconds_form
-from tap_utility_intervals.providers.transport import Params, Transport
-from tap_utility_intervals.providers.utilityapi.normalize import PROVIDER
+from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.instants import seconds_form
+from tap_utility_intervals.providers.http import Params, Transport
+from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER
 from tap_utility_intervals.providers.utilityapi.objects import (
     Page,
     intervals_page,

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, cast
 
-from tap_utility_intervals import errors
-from tap_utility_intervals.instants import micros_form, seconds_form
+from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.instants import micros_form, seconds_form
 from tap_utility_intervals.providers.base import (
     Bookmark,
     Context,
@@ -17,14 +17,14 @@ from tap_utility_intervals.providers.base import (
     Reached,
     Rows,
 )
-from tap_utility_intervals.providers.shape import Shape
-from tap_utility_intervals.providers.utilityapi.client import UtilityApi
-from tap_utility_intervals.providers.utilityapi.memory import (
+from tap_utility_intervals.providers.own_shape import Shape
+from tap_utility_intervals.providers.utilityapi.bookmarks import (
     EARLIEST,
     earlier,
     instant_of,
 )
-from tap_utility_intervals.providers.utilityapi.normalize import PROVIDER
+from tap_utility_intervals.providers.utilityapi.client import UtilityApi
+from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER
 from tap_utility_intervals.providers.utilityapi.objects import Page
 from tap_utility_intervals.providers.utilityapi.rules import Rules
 

@@ -14,9 +14,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Raw, Struct, field
 
-from tap_utility_intervals.instants import parse_instant
-from tap_utility_intervals.values import loads
-from tap_utility_intervals.windows import Range
+from tap_utility_intervals.floor.instants import parse_instant
+from tap_utility_intervals.floor.ranges import Range
+from tap_utility_intervals.floor.values import loads
 
 NULL = Raw(b"null")
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 import msgspec
 
-from tap_utility_intervals.config import Settings
+from tap_utility_intervals.settings.shared import Settings
 
 MAPPING = 1
 """Raise it when the rows of unchanged data come out otherwise: all is read again."""

@@ -6,22 +6,29 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from functools import cached_property, partial
 
-from tap_utility_intervals import errors
-from tap_utility_intervals.instants import micros_form
+from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.instants import micros_form
+from tap_utility_intervals.floor.outcomes import Outcome
+from tap_utility_intervals.floor.records import MeterRecord
 from tap_utility_intervals.providers.base import Bookmarks, Event, Job, Run
+from tap_utility_intervals.providers.http import Transport
 from tap_utility_intervals.providers.spool import Shared
-from tap_utility_intervals.providers.transport import Transport
-from tap_utility_intervals.providers.utilityapi import memory, normalize, planning
-from tap_utility_intervals.providers.utilityapi.billing import BillReading
+from tap_utility_intervals.providers.utilityapi import bookmarks as memory
+from tap_utility_intervals.providers.utilityapi.bills import BillReading
 from tap_utility_intervals.providers.utilityapi.client import ListingEnded, UtilityApi
-from tap_utility_intervals.providers.utilityapi.normalize import PROVIDER, Meter
+from tap_utility_intervals.providers.utilityapi.intervals import plan as planning
+from tap_utility_intervals.providers.utilityapi.intervals.job import (
+    MeterReading,
+    context,
+)
+from tap_utility_intervals.providers.utilityapi.intervals.plan import Plan
+from tap_utility_intervals.providers.utilityapi.intervals.start_filter import (
+    StartFilter,
+)
+from tap_utility_intervals.providers.utilityapi.mapping import meters as normalize
+from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER, Meter
 from tap_utility_intervals.providers.utilityapi.objects import Page, owner
-from tap_utility_intervals.providers.utilityapi.planning import Plan
-from tap_utility_intervals.providers.utilityapi.reading import MeterReading, context
 from tap_utility_intervals.providers.utilityapi.rules import Rules
-from tap_utility_intervals.providers.utilityapi.start_filter import StartFilter
-from tap_utility_intervals.records import MeterRecord
-from tap_utility_intervals.report import Outcome
 
 READINGS_PER_REQUEST = 50_000
 """Several meters share a request only while so few readings are expected of it."""

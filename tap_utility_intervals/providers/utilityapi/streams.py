@@ -9,16 +9,16 @@ from typing import Any, ClassVar, cast
 from singer_sdk import Stream
 from typing_extensions import override
 
-from tap_utility_intervals import errors
+from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.records import UsageRecord
 from tap_utility_intervals.providers.base import Job, Record, Session
-from tap_utility_intervals.providers.shape import Shape
+from tap_utility_intervals.providers.own_shape import Shape
 from tap_utility_intervals.providers.streams import EntityStream, OwnSourceStream
-from tap_utility_intervals.providers.utilityapi.billing import BillReading
+from tap_utility_intervals.providers.utilityapi.bills import BillReading
 from tap_utility_intervals.providers.utilityapi.client import UtilityApi
 from tap_utility_intervals.providers.utilityapi.events import CONTEXT, EventReading
-from tap_utility_intervals.providers.utilityapi.normalize import PROVIDER
+from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER
 from tap_utility_intervals.providers.utilityapi.session import UtilityApiSession
-from tap_utility_intervals.records import UsageRecord
 
 Filters = Mapping[str, str]
 """Query parameter to the setting that fills it."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from jsonschema import Draft7Validator
 
-from tap_utility_intervals.streams import SCHEMAS
+from tap_utility_intervals.singer.streams import SCHEMAS
 from tests.hostile.fuzz.delivering import Delivery
 
 KEYS = {

@@ -1,0 +1,1 @@
+"""`utility-intervals collect`: have UtilityAPI collect, which costs money."""

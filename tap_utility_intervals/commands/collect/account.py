@@ -1,0 +1,97 @@
+"""The configured UtilityAPI account, as the commands look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import cached_property
+
+from typing_extensions import Self
+
+from tap_utility_intervals.commands.configuration import Configuration, Wrong
+from tap_utility_intervals.commands.tables import names
+from tap_utility_intervals.floor.ranges import Range
+from tap_utility_intervals.providers import utilityapi
+from tap_utility_intervals.providers.utilityapi import entities as overview
+from tap_utility_intervals.providers.utilityapi.client import UtilityApi
+from tap_utility_intervals.providers.utilityapi.collecting import prospects
+from tap_utility_intervals.providers.utilityapi.collecting.sending import Collector
+
+
+class Account:
+    """UtilityAPI as configured; closes its connections at the end of its block."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        """Prepare; nothing is asked yet.
+
+        Raises:
+            Wrong: when UtilityAPI is not configured.
+        """
+        if utilityapi.PROVIDER not in configuration.providers:
+            setting = utilityapi.PROVIDER.credential
+            raise Wrong(f"Setting {setting} must be set: only UtilityAPI collects.")
+        self.settings = configuration.settings
+        self.started = configuration.started
+        self.transport = utilityapi.transport(self.settings)
+        self.api = UtilityApi(self.transport)
+
+    def __enter__(self) -> Self:
+        """Use it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of its connections."""
+        self.transport.close()
+
+    @property
+    def now(self) -> datetime:
+        """The earlier of the two clocks."""
+        server = self.transport.server_time
+        return min(self.started, server) if server else self.started
+
+    @cached_property
+    def grants(self) -> dict[str, overview.Authorization]:
+        """The authorizations by uid."""
+        return {grant.uid: grant for grant in overview.authorizations(self.api)}
+
+    def meters(self, uids: Sequence[str] | None) -> list[overview.ListedMeter]:
+        """The meters named, else those that the configuration chooses."""
+        raw = self.settings.raw
+        if uids:
+            return overview.meters(self.api, self.now, uids)
+        return overview.meters(
+            self.api,
+            self.now,
+            raw.get("utilityapi_meters") or None,
+            raw.get("utilityapi_authorizations") or None,
+        )
+
+    def named(self, uids: Sequence[str] | None) -> list[overview.ListedMeter]:
+        """The meters named, in the order in which they are named.
+
+        Raises:
+            Wrong: when one of them is not there.
+        """
+        found = {meter.uid: meter for meter in self.meters(uids)}
+        unknown = [uid for uid in uids or found if uid not in found]
+        if unknown:
+            raise Wrong(
+                f"UtilityAPI does not list these meters: {names(unknown)}. Nothing was "
+                "sent. `utility-intervals collect plan` shows those that it lists."
+            )
+        return [found[uid] for uid in uids or found]
+
+    def span(self, months: int) -> Range:
+        """The last so many months."""
+        return prospects.span(months, self.now)
+
+    def prospects(
+        self, meters: Sequence[overview.ListedMeter], months: int
+    ) -> list[prospects.Prospect]:
+        """What a collection would do for each of these meters."""
+        wanted = self.span(months)
+        return [prospects.prospect(meter, self.grants, wanted) for meter in meters]
+
+    def collector(self, tell: Callable[[str], None]) -> Collector:
+        """What may send requests that cost money."""
+        return Collector(self.transport, self.settings, tell)

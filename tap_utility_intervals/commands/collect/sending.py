@@ -1,0 +1,78 @@
+"""Asking before something is sent that costs money, and telling what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import click
+
+from tap_utility_intervals.commands.configuration import Wrong
+from tap_utility_intervals.commands.tables import counted, names
+from tap_utility_intervals.providers.utilityapi.collecting.sending import Answer
+from tap_utility_intervals.providers.utilityapi.entities import ListedMeter
+
+COSTS = "This costs money at UtilityAPI, per meter; only demo meters are free."
+
+
+def tell_left_out(obstacles: Iterable[tuple[str, str | None]]) -> None:
+    """Say which meters are not sent, and why."""
+    for uid, obstacle in obstacles:
+        if obstacle is not None:
+            click.echo(f"Left out: meter {uid} {obstacle}.")
+
+
+def may_send(
+    what: str,
+    meters: Sequence[ListedMeter],
+    most: int,
+    *,
+    sure: bool,
+    costs: bool,
+) -> bool:
+    """Whether there is something to send and the person wants it.
+
+    Raises:
+        Wrong: when it is more than allowed.
+        click.Abort: when the person does not want it.
+    """
+    if not meters:
+        click.echo("There is nothing to do. Nothing was sent.")
+        return False
+    if len(meters) > most:
+        raise Wrong(
+            f"{len(meters)} meters are more than --max-meters allows, {most}. "
+            "Nothing was sent."
+        )
+    of = f"{counted(len(meters), 'meter')}: {names(m.uid for m in meters)}"
+    click.echo(f"{what} of {of}." + (f" {COSTS}" if costs else ""))
+    if sure:
+        return True
+    try:
+        if click.confirm("Send it?"):
+            return True
+    except click.Abort:
+        click.echo()
+    click.echo("Nothing was sent. (Scripts confirm with --yes.)")
+    raise SystemExit(1)
+
+
+def say(text: str) -> None:
+    """Tell the person, beside the output."""
+    click.echo(text, err=True)
+
+
+def tell_taken(what: str, answer: Answer) -> None:
+    """Say which meters UtilityAPI took."""
+    taken = list(answer.meters)
+    click.echo(f"{what} {counted(len(taken), 'meter')}: {names(taken)}.")
+
+
+def end(answer: Answer) -> None:
+    """Say which meters were dropped; then it was not all done."""
+    if answer.dropped:
+        say(
+            f"UtilityAPI left out without a word: {names(answer.dropped)}. Most often "
+            "their authorization has expired or was revoked; ask the customer to "
+            "authorize again."
+        )
+        raise SystemExit(1)

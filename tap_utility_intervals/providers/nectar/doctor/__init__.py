@@ -1,0 +1,1 @@
+"""What `utility-intervals doctor` finds at Nectar."""

@@ -1,0 +1,326 @@
+"""What there is at Nectar: companies, connections with their accounts, meters.
+
+Each list is read once per session, whoever asks, and kept as sent (without secrets):
+the provider streams of the same run are served from here, too.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Any
+from urllib.parse import quote
+
+from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.outcomes import Outcome, Report
+from tap_utility_intervals.floor.records import MeterRecord
+from tap_utility_intervals.providers.nectar.client import Client
+from tap_utility_intervals.providers.nectar.mapping import identity, values
+from tap_utility_intervals.providers.nectar.mapping import intervals as normalize
+from tap_utility_intervals.providers.nectar.objects import Entity, text
+
+NOTHING: Entity = {}
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A connection as sent, and the companies that list it."""
+
+    id: str
+    row: Entity
+    companies: list[str]
+
+    @property
+    def accounts(self) -> list[Entity]:
+        """The accounts inside it."""
+        found = self.row.get("accounts")
+        rows = found if isinstance(found, list) else []
+        return [row for row in rows if isinstance(row, dict)]
+
+    @property
+    def meter_ids(self) -> list[str]:
+        """The meters that its accounts name."""
+        return [meter for account in self.accounts for meter in meters_of(account)]
+
+
+@dataclass(frozen=True)
+class Meter:
+    """A meter as sent, with what lies around it."""
+
+    row: Entity
+    around: normalize.Around
+
+    @cached_property
+    def key(self) -> str:
+        """Its key in all unified streams."""
+        return normalize.key_of_meter(self.row, self.around)
+
+
+@dataclass
+class _Part:
+    """What one company's list gave, or why it gave nothing."""
+
+    company_id: str
+    rows: list[Entity] = field(default_factory=list)
+    error: errors.ProviderError | None = None
+
+
+class Directory:
+    """The entity lists of one session; safe to use from any thread."""
+
+    def __init__(
+        self,
+        client: Client,
+        report: Report,
+        companies: Sequence[str] | None,
+        types: Sequence[str],
+    ) -> None:
+        """Restrict to some companies (None: all) and datasource types (none: all)."""
+        self.client = client
+        self._report = report
+        self._only = companies
+        self._types = set(types)
+        self._lock = threading.RLock()
+        self._kept: dict[str, Any] = {}
+
+    @property
+    def companies(self) -> list[Entity]:
+        """Companies as sent, with their sites."""
+        found: list[Entity] = self._once("companies", self._read_companies)
+        return found
+
+    @property
+    def company_ids(self) -> list[str]:
+        """The ids of the companies to read."""
+        return [str(row["id"]) for row in self.companies]
+
+    @property
+    def connections(self) -> list[Connection]:
+        """Connections; one that several companies share is one."""
+        found: list[Connection] = self._once("connections", self._read_connections)
+        return found
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every company there is was listed with all its connections."""
+        parts: list[_Part] = self._once("connection parts", self._connection_parts)
+        is_sure = all(self.client.is_sure.values())
+        return is_sure and self._only is None and not any(p.error for p in parts)
+
+    @property
+    def meters(self) -> list[Meter]:
+        """Meters, each id once."""
+        found: list[Meter] = self._once("meters", self._read_meters)
+        return found
+
+    @property
+    def meter_errors(self) -> dict[str, errors.ProviderError]:
+        """Why the meters of some companies are missing, by company."""
+        parts: list[_Part] = self._once("meter parts", self._meter_parts)
+        return {part.company_id: part.error for part in parts if part.error}
+
+    @property
+    def half_known(self) -> set[str]:
+        """The companies whose connections or meters were not given."""
+        parts: list[_Part] = self._once("connection parts", self._connection_parts)
+        return {p.company_id for p in parts if p.error} | self.meter_errors.keys()
+
+    def records(self, listed_at: str) -> Iterator[MeterRecord]:
+        """One record for each meter key.
+
+        Nectar may list one physical meter several times, such as for import and export.
+        """
+        taken: set[str] = set()
+        for meter in self.meters:
+            if meter.key in taken:
+                self._report.warn(
+                    "nectar: meters with the same identifiers count as one"
+                )
+                continue
+            taken.add(meter.key)
+            yield normalize.meter(meter.row, meter.around, listed_at)
+
+    @property
+    def known(self) -> dict[str, normalize.Known]:
+        """What the meters tell of intervals, by meter key."""
+        found: dict[str, normalize.Known] = self._once("known", self._know)
+        return found
+
+    def key_of_usage(self, row: Entity) -> str | None:
+        """The key of a usage entry's meter; None when it cannot be told."""
+        meter_id = text(row.get("meter"))
+        keys: dict[str, str] = self._once("keys", self._keys_by_id)
+        if meter_id is not None and meter_id in keys:
+            return keys[meter_id]
+        identifiers = row.get("identifiers")
+        signature = identity.signature(identifiers)
+        account = text(row.get("account")) or self._account_of.get(meter_id or "")
+        if account is not None and signature:
+            return identity.meter_key(account, identifiers)
+        found: dict[str, set[str]] = self._once("signatures", self._keys_by_signature)
+        matching = found.get(signature, set())
+        return next(iter(matching)) if len(matching) == 1 else None
+
+    def _read_companies(self) -> list[Entity]:
+        listed = self.client.entities("/company", "companies")
+        if self._only is None:
+            return listed
+        by_id = {str(row["id"]): row for row in listed}
+        return [by_id.get(name, {"id": name}) for name in self._only]
+
+    def _connection_parts(self) -> list[_Part]:
+        ask = partial(self._part, "/connection/company/{}", "connections")
+        parts = list(self.client.at_once(ask, self.company_ids))
+        for part in parts:
+            if part.error is not None:
+                gone = isinstance(part.error, errors.Gone)
+                outcome = Outcome.GONE if gone else Outcome.FAILED
+                self._report.add(normalize.NECTAR, part.company_id, outcome, part.error)
+        return parts
+
+    def _part(self, path: str, name: str, company_id: str) -> _Part:
+        try:
+            rows = self.client.entities(path.format(quote(company_id, safe="")), name)
+        except errors.Unauthorized:
+            raise
+        except errors.ProviderError as error:
+            return _Part(company_id, error=error)
+        return _Part(company_id, rows)
+
+    def _read_connections(self) -> list[Connection]:
+        parts: list[_Part] = self._once("connection parts", self._connection_parts)
+        found: dict[str, Connection] = {}
+        for part in parts:
+            for row in part.rows:
+                name = str(row["id"])
+                known = found.setdefault(name, Connection(name, row, []))
+                known.companies.append(part.company_id)
+        return list(found.values())
+
+    def _meter_parts(self) -> list[_Part]:
+        parts: list[_Part] = self._once("connection parts", self._connection_parts)
+        there = [part.company_id for part in parts if part.error is None]
+        ask = partial(self._meters_of_company, self.connections)
+        return list(self.client.at_once(ask, there))
+
+    def _meters_of_company(
+        self, connections: Sequence[Connection], company_id: str
+    ) -> _Part:
+        """The company's list, or where there is no such list, one meter at a time."""
+        part = self._part("/meter/company/{}", "meters", company_id)
+        if not isinstance(part.error, (errors.Gone, errors.BadRequest)):
+            return part
+        mine = [c for c in connections if c.companies[0] == company_id]
+        ids = list(dict.fromkeys(meter for c in mine for meter in c.meter_ids))
+        try:
+            rows = [row for row in self.client.each(self._single_meter, ids) if row]
+        except errors.Unauthorized:
+            raise
+        except errors.ProviderError as error:
+            return _Part(company_id, error=error)
+        return _Part(company_id, rows)
+
+    def _single_meter(self, meter_id: str) -> Entity | None:
+        path = f"/meter/{quote(meter_id, safe='')}"
+        try:
+            row = self.client.get(path, f"meter {meter_id}")
+        except errors.Gone:
+            self._report.warn("nectar: a meter that an account names is not there")
+            return None
+        return row if text(row.get("id")) else None
+
+    def _read_meters(self) -> list[Meter]:
+        parts: list[_Part] = self._once("meter parts", self._meter_parts)
+        found: dict[str, Meter] = {}
+        for part in parts:
+            for row in part.rows:
+                name = str(row["id"])
+                kind = text(row.get("datasourceType"))
+                if name not in found and not (
+                    self._types and kind and kind not in self._types
+                ):
+                    found[name] = Meter(row, self._around(part.company_id, row))
+        return list(found.values())
+
+    def _around(self, company_id: str, row: Entity) -> normalize.Around:
+        account_id = text(row.get("account")) or self._account_of.get(str(row["id"]))
+        connection, account = self._accounts.get(account_id or "", (NOTHING, NOTHING))
+        site = self._sites.get(normalize.site_id(row.get("site")) or "", NOTHING)
+        return normalize.Around(company_id, connection, account, site)
+
+    @property
+    def _accounts(self) -> dict[str, tuple[Entity, Entity]]:
+        """Connection and account by account id."""
+        return self._once(  # type: ignore[no-any-return]
+            "accounts",
+            lambda: {
+                name: (connection.row, account)
+                for connection in self.connections
+                for account in connection.accounts
+                if (name := text(account.get("id")))
+            },
+        )
+
+    @property
+    def _account_of(self) -> dict[str, str]:
+        """Account id by meter id."""
+        return self._once(  # type: ignore[no-any-return]
+            "account of",
+            lambda: {
+                meter: name
+                for name, (_, account) in self._accounts.items()
+                for meter in meters_of(account)
+            },
+        )
+
+    @property
+    def _sites(self) -> dict[str, Entity]:
+        return self._once(  # type: ignore[no-any-return]
+            "sites",
+            lambda: {
+                name: site
+                for company in self.companies
+                for site in _listed(company.get("sites"))
+                if isinstance(site, dict) and (name := text(site.get("id")))
+            },
+        )
+
+    def _know(self) -> dict[str, normalize.Known]:
+        known: dict[str, normalize.Known] = {}
+        for meter in self.meters:
+            site = normalize.site_id(meter.row.get("site"))
+            kind = values.commodity(meter.row.get("datasourceType"))
+            other = known.get(meter.key, normalize.Known(site, kind))
+            known[meter.key] = normalize.Known(
+                site if site == other.site_id else None,
+                kind if kind == other.commodity else None,
+            )
+        return known
+
+    def _keys_by_id(self) -> dict[str, str]:
+        return {str(meter.row["id"]): meter.key for meter in self.meters}
+
+    def _keys_by_signature(self) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for meter in self.meters:
+            signature = identity.signature(meter.row.get("identifiers"))
+            found.setdefault(signature, set()).add(meter.key)
+        return found
+
+    def _once(self, name: str, read: Any) -> Any:  # noqa: ANN401
+        """Read once, however many threads ask."""
+        with self._lock:
+            if name not in self._kept:
+                self._kept[name] = read()
+            return self._kept[name]
+
+
+def _listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def meters_of(account: Entity) -> list[str]:
+    """The ids of an account's meters."""
+    return [name for row in _listed(account.get("meters")) if (name := text(row))]

@@ -1,0 +1,1 @@
+"""The intervals of Nectar's connections: what to read, how, and what came."""

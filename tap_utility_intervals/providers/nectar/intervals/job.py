@@ -1,0 +1,242 @@
+"""The interval jobs: one for each connection, from its bookmark to its next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.instants import seconds_form
+from tap_utility_intervals.floor.records import IntervalRecord
+from tap_utility_intervals.providers.base import (
+    Bookmark,
+    Context,
+    Event,
+    Finished,
+    Lost,
+    Reached,
+    Rows,
+)
+from tap_utility_intervals.providers.nectar.bookmarks import (
+    Mark,
+    Terms,
+    begin,
+    look_back,
+)
+from tap_utility_intervals.providers.nectar.intervals.fetch import Batch, Span
+from tap_utility_intervals.providers.nectar.intervals.windows import Reading
+from tap_utility_intervals.providers.nectar.mapping import intervals as normalize
+
+ROWS_AT_ONCE = 5_000
+COUNTS = 3
+"""How often the rows before the look-back are counted before history is read again."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the run wants of every connection."""
+
+    start: datetime | None
+    end: datetime | None
+    lookback: timedelta
+    started: datetime
+    """The run's start, by the earlier of the two clocks."""
+
+
+class Tally:
+    """Counts the rows that lie before where the next run will begin."""
+
+    def __init__(self, before: int | None) -> None:
+        """Begin with the rows before what is read now; None if they are unknown."""
+        self._before = before
+        self._later: Counter[datetime] = Counter()
+
+    def add(self, starts: Iterable[datetime]) -> None:
+        """Count the rows of a window."""
+        if self._before is not None:
+            self._later.update(starts)
+
+    def settle(self, limit: datetime) -> int | None:
+        """How many rows start before the limit, which only ever grows."""
+        if self._before is not None:
+            for start in [start for start in self._later if start < limit]:
+                self._before += self._later.pop(start)
+        return self._before
+
+    def forget(self) -> None:
+        """The rows can no longer be counted."""
+        self._before = None
+        self._later.clear()
+
+
+class Overlaps:
+    """Counts readings that begin before the one before them has ended."""
+
+    def __init__(self) -> None:
+        """Start with no reading."""
+        self._ends: dict[tuple[str, str], datetime] = {}
+
+    def count(self, rows: Iterable[IntervalRecord]) -> int:
+        """Count those among rows, which are in order."""
+        found = 0
+        for row in rows:
+            key = row.meter_key, row.channel
+            known = self._ends.get(key)
+            if known is not None and row.interval_start < known:
+                found += 1
+            if known is None or row.interval_end > known:
+                self._ends[key] = row.interval_end
+        return found
+
+
+class ConnectionJob:
+    """Brings the intervals of one connection up to date."""
+
+    def __init__(
+        self,
+        context: Context,
+        reading: Reading,
+        old: Mark | None,
+        terms: Terms,
+        wish: Wish,
+    ) -> None:
+        """Prepare; nothing is asked yet."""
+        self.context = context
+        self.reading = reading
+        self.old = old
+        self.terms = terms
+        self.wish = wish
+        self.report = reading.client.report
+        self.overlaps = Overlaps()
+        self.is_countable = True
+
+    def __call__(self) -> Iterator[Event]:
+        """Read the connection; see `providers.base.Job`."""
+        try:
+            yield from self._events()
+            yield Finished(self.context)
+        except errors.Unauthorized:
+            raise
+        except errors.ProviderError as error:
+            yield Lost(self.context, error)
+
+    def _events(self) -> Iterator[Event]:
+        wish, mark = self.wish, self._plan()
+        start = mark.resume if mark.resume is not None else self.terms.since
+        if wish.end is not None and start is not None and start >= wish.end:
+            return
+        tally = Tally(self._rows_before(start))
+        spans = self.reading.walk(start, wish.end)
+        for span, batch in spans:
+            yield from self._rows(batch)
+            seen = [row.interval_start for row in batch.rows]
+            mark = mark.at(max((s for s in seen if s <= wish.started), default=None))
+            self._tally(tally, batch)
+            if span.stop is not None and span.stop != wish.end:
+                mark = self._counted(mark, tally, span)
+                yield from self._reached(replace(mark, resume=span.stop))
+        mark = self._counted(mark, tally, Span(start, None), finally_=True)
+        yield from self._reached(replace(mark, resume=None))
+
+    def _plan(self) -> Mark:
+        """The mark to start from; its `resume` says where reading begins."""
+        old, terms = self.old, self.terms
+        if old is None or self._is_backfill or terms.must_scan(old):
+            return terms.begun(old)
+        if self._has_grown_behind(old):
+            return terms.begun(old)
+        start = begin(old, terms.since, self.wish.lookback)
+        return replace(old, since=terms.since, resume=start)
+
+    def _has_grown_behind(self, old: Mark) -> bool:
+        """Whether rows came or went before the look-back since they were counted.
+
+        Rows that arrive between two counts look like a change; so it is counted again.
+        """
+        if old.before is None or old.rows is None or old.since != self.terms.since:
+            return False
+        return all(
+            self._count_before(old.before) not in (None, old.rows)
+            for _ in range(COUNTS)
+        )
+
+    def _rows_before(self, start: datetime | None) -> int | None:
+        if start == self.terms.since:
+            return 0
+        if self.old and start == self.old.before and self.old.since == self.terms.since:
+            return self.old.rows
+        return None if start is None else self._count_before(start)
+
+    def _count_before(self, moment: datetime) -> int | None:
+        """How many rows lie between the start date and a moment, if Nectar can tell."""
+        if not self.reading.is_counted:
+            return None
+        try:
+            return self.reading.count(self.terms.since) - self.reading.count(moment)
+        except errors.TooWide:
+            self.reading.is_counted = False
+            return None
+
+    def _rows(self, batch: Batch) -> Iterator[Rows]:
+        """The rows of a window in order, each with a key of its own."""
+        start, end = self.wish.start, self.wish.end
+        rows, numbered = normalize.in_order(
+            row
+            for row in batch.rows
+            if (start is None or row.interval_start >= start)
+            and (end is None or row.interval_start < end)
+        )
+        warnings = {
+            "nectar: an interval came twice, its newest form is kept": batch.doubled,
+            "nectar: intervals with one key but different ids are numbered": numbered,
+            "nectar: readings of one meter and channel overlap": self.overlaps.count(
+                rows
+            ),
+            "nectar: a value of an interval cannot be read and is null": sum(
+                row.unreadable is not None for row in rows
+            ),
+        }
+        for what, count in warnings.items():
+            if count:
+                self.report.warn(what, count)
+        for first in range(0, len(rows), ROWS_AT_ONCE):
+            yield Rows(rows[first : first + ROWS_AT_ONCE])
+
+    def _tally(self, tally: Tally, batch: Batch) -> None:
+        """Count the rows, unless Nectar counts them in another way."""
+        self.is_countable = self.is_countable and not batch.doubled
+        if batch.doubled or batch.strays or not self.reading.is_counted:
+            tally.forget()
+        tally.add(batch.starts)
+
+    def _counted(
+        self, mark: Mark, tally: Tally, span: Span, *, finally_: bool = False
+    ) -> Mark:
+        """The mark with how many rows lie before where the next run will begin."""
+        limits = [span.stop]
+        if mark.seen is not None:
+            limits.append(look_back(mark.seen, self.wish.lookback))
+        limit = min((moment for moment in limits if moment is not None), default=None)
+        if limit is None or (self.terms.since is not None and limit < self.terms.since):
+            return replace(mark, before=None, rows=None)
+        rows = tally.settle(limit)
+        if rows is None and finally_ and self.is_countable:
+            rows = self._count_before(limit)
+        return replace(mark, before=limit if rows is not None else None, rows=rows)
+
+    def _reached(self, mark: Mark) -> Iterator[Reached]:
+        """The bookmark, which a backfill of times long past does not touch."""
+        if not self._is_backfill:
+            yield Reached(self.context, _bookmark(mark))
+
+    @property
+    def _is_backfill(self) -> bool:
+        """Whether this run ends before what an earlier one has seen."""
+        end, seen = self.wish.end, self.old.seen if self.old else None
+        return end is not None and seen is not None and end <= seen
+
+
+def _bookmark(mark: Mark) -> Bookmark:
+    return mark.bookmark(None if mark.seen is None else seconds_form(mark.seen))

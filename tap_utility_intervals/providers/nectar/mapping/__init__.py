@@ -1,0 +1,1 @@
+"""What Nectar sends, as unified records. Pure."""

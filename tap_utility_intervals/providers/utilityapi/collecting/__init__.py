@@ -1,0 +1,1 @@
+"""Having UtilityAPI collect, which costs money: the tap itself never does."""

@@ -1,0 +1,184 @@
+"""The two requests to UtilityAPI that cost money; only people send them.
+
+https://utilityapi.com/docs/api/meters/historical-collection and …/ongoing-monitoring
+
+A POST is never repeated unless UtilityAPI said, with a 429, that it did not take it:
+one that broke off may have been accepted, and a second one would cost again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from urllib3.exceptions import NewConnectionError
+
+from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.limiter import retry_after
+from tap_utility_intervals.providers.http import (
+    LONGEST_WAIT,
+    POLITE_WAIT,
+    Transport,
+)
+from tap_utility_intervals.providers.utilityapi.collecting.refusals import (
+    MaybeStarted,
+    Refused,
+    document_in,
+    refusal,
+)
+from tap_utility_intervals.settings.shared import Settings
+
+COLLECTION = "/meters/historical-collection"
+MONITORING = "/meters/ongoing-monitoring"
+MOST_WAITS = 20
+"""How often a request may be put off by a 429 before it counts as refused."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What UtilityAPI said it does."""
+
+    meters: Sequence[str]
+    """The meters that it took; others are left out without a word."""
+    dropped: Sequence[str]
+    """Those that were sent and not taken."""
+
+
+class Collector:
+    """Sends what costs money, once."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        settings: Settings,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Send through the same limiter as `transport`; long waits go to `tell`."""
+        self._posts = _Posts(transport.endpoint, settings, transport.limiter)
+        self._tell = tell
+
+    def collect(self, meters: Sequence[str], months: int) -> Answer:
+        """Start a historical collection of the last so many months.
+
+        Raises:
+            errors.ProviderError: `Refused`, `MaybeStarted`, `errors.Unauthorized`.
+        """
+        body = {"meters": list(meters), "collection_duration": months}
+        return self._send(COLLECTION, body)
+
+    def monitor(
+        self, meters: Sequence[str], frequency: str, day: int | None = None
+    ) -> Answer:
+        """Set the ongoing monitoring of meters.
+
+        Raises:
+            errors.ProviderError: as `collect`.
+        """
+        body: dict[str, Any] = {"meters": list(meters), "frequency": frequency}
+        if day is not None:
+            body["fixed_refresh_day"] = day
+        return self._send(MONITORING, body)
+
+    def _send(self, path: str, body: Mapping[str, Any]) -> Answer:
+        reply = self._posts.post(path, body, self._tell)
+        if not reply.is_success:
+            setting = self._posts.endpoint.credential
+            raise refusal(path, reply.status, reply.body, setting)
+        taken = _meters_in(reply)
+        if taken is None:
+            problem = "took the request without saying readably for which meters"
+            raise MaybeStarted(path, reply.status, problem)
+        dropped = [uid for uid in body["meters"] if uid not in taken]
+        return Answer(taken, dropped)
+
+
+@dataclass(frozen=True)
+class _Reply:
+    status: int
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Whether it was taken."""
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
+
+
+class _Posts(Transport):
+    """A transport that can POST: the only one, and for this module alone."""
+
+    def post(
+        self, path: str, body: Mapping[str, Any], tell: Callable[[str], None]
+    ) -> _Reply:
+        """Send once; again only after a 429, as late as it says.
+
+        Raises:
+            Refused: when nothing can have been accepted.
+            MaybeStarted: when something may have been.
+        """
+        for _ in range(MOST_WAITS):
+            reply, wait = self._post_once(path, body)
+            if reply.status != HTTPStatus.TOO_MANY_REQUESTS:
+                break
+            tell(f"UtilityAPI asks to wait {wait:.0f} seconds.")
+            self.limiter.hold(wait)
+        return reply
+
+    def _post_once(self, path: str, body: Mapping[str, Any]) -> tuple[_Reply, float]:
+        with self.limiter:
+            try:
+                with self._session().post(
+                    f"{self.endpoint.base_url}{path}",
+                    data=json.dumps(body).encode(),
+                    headers={"Content-Type": "application/json"},
+                    timeout=self.timeout,
+                    allow_redirects=False,
+                    stream=True,
+                ) as response:
+                    self.server_time = None
+                    self._note_time(response)
+                    return self._reply(response, path), self._wait(response)
+            except KeyboardInterrupt:
+                raise MaybeStarted(path, None, "was interrupted") from None
+            except requests.RequestException as failure:
+                problem = f"could not be reached ({type(failure).__name__})"
+                if _never_left(failure):
+                    advice = "nothing was sent; check the network and the base URL"
+                    raise Refused(path, None, problem, advice) from None
+                problem = f"broke off ({type(failure).__name__})"
+                raise MaybeStarted(path, None, problem) from None
+
+    def _reply(self, response: requests.Response, path: str) -> _Reply:
+        """The whole reply; a body that cannot be read counts as empty."""
+        try:
+            body = self._read(response, urlsplit(path), None)
+        except (requests.RequestException, errors.TooLarge):
+            body = b""
+        return _Reply(response.status_code, body)
+
+    def _wait(self, response: requests.Response) -> float:
+        now = self.server_time or datetime.now(timezone.utc)
+        wait = retry_after(response.headers.get("Retry-After"), now)
+        return min(POLITE_WAIT if wait is None else wait, LONGEST_WAIT)
+
+
+def _never_left(failure: requests.RequestException) -> bool:
+    """Whether not even a connection was made."""
+    if isinstance(failure, requests.ConnectTimeout):
+        return True
+    cause = failure.args[0] if failure.args else None
+    return isinstance(getattr(cause, "reason", cause), NewConnectionError)
+
+
+def _meters_in(reply: _Reply) -> list[str] | None:
+    """The meters of a success, `{"success": true, "meters": ["123"], …}`."""
+    document = document_in(reply.body)
+    meters = document.get("meters")
+    if document.get("success") is False or not isinstance(meters, list):
+        return None
+    return [str(uid) for uid in meters]

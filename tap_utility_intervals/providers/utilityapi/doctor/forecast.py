@@ -1,0 +1,141 @@
+"""What a first sync of UtilityAPI would take, reckoned from its listing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.ranges import Range, Window, clip
+from tap_utility_intervals.providers.base import Run
+from tap_utility_intervals.providers.checkup import Estimate
+from tap_utility_intervals.providers.utilityapi.client import ListingEnded, UtilityApi
+from tap_utility_intervals.providers.utilityapi.entities import ListedMeter
+from tap_utility_intervals.providers.utilityapi.objects import interval
+
+PROBES = 4
+"""How many meters are looked into: one of each commodity, at most so many."""
+METERS_A_PAGE = 1_000
+BILLS_A_PAGE = 100
+"""UtilityAPI does not say; assumed."""
+
+
+@dataclass(frozen=True)
+class _Probe:
+    """What the first page of a meter's Interval objects holds."""
+
+    readings: int
+    rows_per_reading: float
+
+
+def estimate(api: UtilityApi, run: Run, meters: Sequence[ListedMeter]) -> Estimate:
+    """Look into a meter of each commodity, and reckon up from the counts listed."""
+    probes = _probe(api, run, meters)
+    total = _Probe(
+        max((p.readings for p in probes.values()), default=0),
+        max((p.rows_per_reading for p in probes.values()), default=1),
+    )
+    requests, rows = max(1, math.ceil(len(meters) / METERS_A_PAGE)), 0.0
+    for listed in meters:
+        probe = probes.get(_commodity(listed), total)
+        wanted = _wanted(listed, run)
+        rows += wanted * probe.rows_per_reading
+        requests += max(1, math.ceil(wanted / probe.readings)) if probe.readings else 1
+    bills = sum(listed.meter.bill_count or 0 for listed in meters)
+    together = run.settings.raw["utilityapi_meters_per_request"]
+    requests += max(math.ceil(len(meters) / together), math.ceil(bills / BILLS_A_PAGE))
+    rate = run.settings.raw["utilityapi_requests_per_second"]
+    return Estimate(
+        requests,
+        {"meters": len(meters), "intervals": round(rows), "usage": bills},
+        requests / rate,
+        _how(probes, rate, run),
+    )
+
+
+def _how(probes: dict[str, _Probe], rate: float, run: Run) -> list[str]:
+    looked = "; ".join(
+        f"{name} {probe.readings:,} readings a page, "
+        f"{probe.rows_per_reading:.3g} {_rows(probe)} a reading"
+        for name, probe in sorted(probes.items())
+    )
+    read = (
+        f"Looked into one meter of each commodity: {looked}."
+        if looked
+        else "No meter has readings yet, so intervals are not counted."
+    )
+    timed = (
+        f"The time is that of the requests at {rate:g} a second "
+        "(utilityapi_requests_per_second)."
+    )
+    how = ["Readings and bills are as the meters list them.", read, timed]
+    if run.settings.start_date or run.settings.end_date:
+        how.append("Only what lies between start_date and end_date, by coverage.")
+    return how
+
+
+def _rows(probe: _Probe) -> str:
+    return "row" if probe.rows_per_reading == 1 else "rows"
+
+
+def _probe(
+    api: UtilityApi, run: Run, meters: Sequence[ListedMeter]
+) -> dict[str, _Probe]:
+    """By commodity: the first page of the meter with the most readings of it."""
+    chosen: dict[str, ListedMeter] = {}
+    for listed in sorted(meters, key=lambda m: -(m.meter.reading_count or 0)):
+        if listed.meter.reading_count:
+            chosen.setdefault(_commodity(listed), listed)
+    found: dict[str, _Probe] = {}
+    for name, listed in list(chosen.items())[:PROBES]:
+        try:
+            probe = _first_page(api, listed.uid, run)
+        except (errors.ProviderError, ListingEnded):
+            continue  # an estimate is not worth an error
+        if probe.readings:
+            found[name] = probe
+    return found
+
+
+def _first_page(api: UtilityApi, uid: str, run: Run) -> _Probe:
+    mixed = bool(run.settings.raw.get("utilityapi_allow_mixed"))
+    pages = api.intervals([uid], None, allow_mixed=mixed)
+    page = next(pages)
+    readings = rows = 0
+    for item in page.items:
+        try:
+            held = interval(item, _ignore)
+        except ValueError:
+            continue
+        readings += len(held.readings)
+        rows += sum(len(reading.datapoints or ()) or 1 for reading in held.readings)
+    return _Probe(readings, rows / readings if readings else 1)
+
+
+def _ignore(_: str) -> None:
+    """A sync warns of odd values; an estimate does not."""
+
+
+def _commodity(listed: ListedMeter) -> str:
+    commodity = listed.meter.commodity
+    return commodity.value if commodity else "other"
+
+
+def _wanted(listed: ListedMeter, run: Run) -> int:
+    """How many of a meter's readings lie between the configured dates."""
+    meter, settings = listed.meter, run.settings
+    counted = meter.reading_count or 0
+    if not (settings.start_date or settings.end_date) or not meter.interval_coverage:
+        return counted
+    end = settings.end_date or meter.interval_coverage[-1][1]
+    if settings.start_date and settings.start_date >= end:
+        return 0
+    inside = clip(meter.interval_coverage, Window(settings.start_date, end))
+    whole = _length(meter.interval_coverage)
+    return round(counted * (_length(inside) / whole)) if whole else counted
+
+
+def _length(ranges: Iterable[Range]) -> timedelta:
+    return sum((end - start for start, end in ranges), timedelta())

@@ -1,0 +1,1 @@
+"""The intervals of UtilityAPI's meters: what to read, how, and what came."""

@@ -1,0 +1,1 @@
+"""What UtilityAPI sends, as unified records. Pure."""

@@ -1,0 +1,198 @@
+"""UtilityAPI's meters and bills as unified records. Pure: no I/O, no state."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from tap_utility_intervals.floor.instants import parse_instant, seconds_form
+from tap_utility_intervals.floor.ranges import Range
+from tap_utility_intervals.floor.records import Commodity, MeterRecord, UsageRecord
+from tap_utility_intervals.floor.units import normalize, unit
+from tap_utility_intervals.floor.values import Values
+
+PROVIDER = "utilityapi"
+
+COMMODITIES = {
+    "electric": Commodity.ELECTRICITY,
+    "gas": Commodity.GAS,
+    "water": Commodity.WATER,
+}
+"""By the last word of `service_class`: `res-electric`, `comm_water`, `gas`, …"""
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """What the tap remembers of a listed meter during a run."""
+
+    uid: str
+    status: str | None
+    status_ts: str | None
+    reading_count: int | None
+    interval_coverage: tuple[Range, ...]
+    bill_count: int | None
+    bill_coverage: tuple[Range, ...]
+    commodity: Commodity | None
+    record: MeterRecord
+
+
+def meter(item: Mapping[str, Any], listed_at: str) -> Meter:
+    """A listed meter.
+
+    Raises:
+        ValueError: when it has no uid.
+    """
+    read = Values()
+    uid = read.text("source_meter_id", item.get("uid"))
+    if uid is None:
+        raise ValueError("a meter without a uid")
+    base = read.mapping("base", item.get("base"))
+    utility = read.text("utility", item.get("utility"))
+    service = read.text("service_identifier", base.get("service_identifier"))
+    service_class = read.text("service_class", base.get("service_class"))
+    intervals = _coverage(read, "interval_coverage", item.get("interval_coverage"))
+    bills = _coverage(read, "bill_coverage", item.get("bill_coverage"))
+    record = MeterRecord(
+        meter_key=uid,
+        provider=PROVIDER,
+        source_meter_id=uid,
+        service_point_key=_service_point(utility, service),
+        authorization_id=read.text("authorization_id", item.get("authorization_uid")),
+        account_number=read.text("account_number", base.get("billing_account")),
+        utility=utility,
+        commodity=commodity(service_class),
+        service_identifier=service,
+        service_address=read.text("service_address", base.get("service_address")),
+        service_class=service_class,
+        service_tariff=read.text("service_tariff", base.get("service_tariff")),
+        meter_numbers=_texts(read, "meter_numbers", base.get("meter_numbers")),
+        status=read.text("status", item.get("status")),
+        status_message=read.text("status_message", item.get("status_message")),
+        status_at=read.instant("status_at", item.get("status_ts")),
+        is_active=read.flag("is_active", item.get("is_activated")),
+        is_archived=read.flag("is_archived", item.get("is_archived")),
+        reading_count=read.integer("reading_count", item.get("interval_count")),
+        first_interval_start=seconds_form(intervals[0][0]) if intervals else None,
+        last_interval_end=seconds_form(intervals[-1][1]) if intervals else None,
+        interval_coverage=_spans(intervals, item.get("interval_coverage")),
+        bill_count=read.integer("bill_count", item.get("bill_count")),
+        bill_coverage=_spans(bills, item.get("bill_coverage")),
+        created_at=read.instant("created_at", item.get("created")),
+        listed_at=listed_at,
+    )
+    record.unreadable = read.unreadable
+    return Meter(
+        uid=uid,
+        status=record.status,
+        status_ts=record.status_at,
+        reading_count=record.reading_count,
+        interval_coverage=intervals,
+        bill_count=record.bill_count,
+        bill_coverage=bills,
+        commodity=record.commodity,
+        record=record,
+    )
+
+
+def usage(bill: Mapping[str, Any], meter: Meter, listed_at: str) -> UsageRecord:
+    """A bill as one usage entry.
+
+    Raises:
+        ValueError: when it has no uid.
+    """
+    read = Values()
+    uid = read.text("usage_id", bill.get("uid"))
+    if uid is None:
+        raise ValueError("a bill without a uid")
+    base = read.mapping("base", bill.get("base"))
+    quantity = read.number("quantity", base.get("bill_total_volume"))
+    raw_unit = read.text("unit", base.get("bill_total_unit"))
+    if quantity is None and base.get("bill_total_kwh") is not None:
+        # Deprecated, and null for gas and water; older bills have nothing else.
+        quantity = read.number("quantity", base.get("bill_total_kwh"))
+        raw_unit = "kwh"
+    meant = unit(raw_unit)
+    normalized = None if quantity is None else normalize(quantity, meant)
+    start, end = base.get("bill_start_date"), base.get("bill_end_date")
+    return UsageRecord(
+        usage_id=uid,
+        provider=PROVIDER,
+        meter_key=meter.uid,
+        source_meter_id=meter.uid,
+        bill_id=uid,
+        period_start_date=read.date("period_start_date", start),
+        period_end_date=read.date("period_end_date", end),
+        period_start_at=_instant_sent(start),
+        period_end_at=_instant_sent(end),
+        quantity=quantity,
+        unit=meant.name,
+        unit_raw=raw_unit,
+        quantity_normalized=normalized,
+        unit_normalized=None if normalized is None else meant.normalized,
+        measure=meant.measure if raw_unit else None,
+        commodity=commodity(read.text("commodity", base.get("service_class")))
+        or meter.commodity,
+        cost=read.number("cost", base.get("bill_total_cost")),
+        tariff=read.text("tariff", base.get("service_tariff")),
+        time_of_use_breakdown=read.objects("time_of_use_breakdown", bill.get("tou"))
+        or None,
+        usage_type="consumption",
+        source_created_at=read.instant("source_created_at", bill.get("created")),
+        source_updated_at=read.instant("source_updated_at", bill.get("updated")),
+        listed_at=listed_at,
+        unreadable=read.unreadable,
+    )
+
+
+def commodity(service_class: str | None) -> Commodity | None:
+    """What flows, by the last word of a service class."""
+    return COMMODITIES.get(re.split(r"[-_ ]", (service_class or "").lower())[-1])
+
+
+def _coverage(read: Values, column: str, value: object) -> tuple[Range, ...]:
+    """Covered ranges in ascending order; an unreadable one is left out and noted."""
+    found: list[Range] = []
+    for span in read.items(column, value):
+        try:
+            start, end = span
+            found.append((_aware(start), _aware(end)))
+        except (TypeError, ValueError):
+            read.refuse(column, span)
+    return tuple(sorted(found))
+
+
+def _aware(value: object) -> datetime:
+    return parse_instant(value, naive_is_utc=True).astimezone(timezone.utc)
+
+
+def _spans(ranges: Sequence[Range], sent: object) -> list[tuple[str, str]] | None:
+    if sent is None:
+        return None
+    return [(seconds_form(start), seconds_form(end)) for start, end in ranges]
+
+
+def _instant_sent(value: object) -> str | None:
+    """An instant, if one was sent rather than a date."""
+    try:
+        return seconds_form(parse_instant(value))
+    except ValueError:
+        return None
+
+
+def _texts(read: Values, column: str, value: object) -> list[str] | None:
+    if value is None:
+        return None
+    return [
+        text for item in read.items(column, value) if (text := read.text(column, item))
+    ]
+
+
+def _service_point(utility: str | None, service: str | None) -> str | None:
+    """The same physical service under a renewed authorization."""
+    if not utility or not service:
+        return None
+    canonical = re.sub(r"[-_ ,/]", "", service).lstrip("0").upper()
+    return f"{utility}:{canonical}" if canonical else None

@@ -1,0 +1,1 @@
+"""The Singer SDK, bent to this tap: every private name of the SDK that is used."""

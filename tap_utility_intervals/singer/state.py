@@ -1,0 +1,193 @@
+"""Bookmarks found at once, and STATE messages sent in measure.
+
+The layout is the SDK's: `{"bookmarks": {stream: {"partitions": [{"context": …,
+"replication_key": …, "replication_key_value": …, …}]}}}`. The SDK looks a partition up
+by walking the list for every record, and copies and compares the whole state at every
+write; neither bears tens of thousands of meters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+from singer_sdk.helpers._state import StateWriter
+from singer_sdk.singerlib import StateMessage
+from typing_extensions import override
+
+from tap_utility_intervals.floor.errors import ConfigError
+
+if TYPE_CHECKING:
+    from singer_sdk.singerlib.encoding import GenericSingerWriter
+
+    from tap_utility_intervals.singer.writer import PageWriter
+
+VERSION = 1
+"""Of what a bookmark holds beyond the SDK's own keys."""
+
+STATE_SHARE = 0.05
+"""STATE may make up so much of what is written, beside the records."""
+
+LONGEST_INTERVAL = 300.0
+"""Seconds after which a STATE is due whatever it weighs."""
+
+
+class Bookmarks:
+    """The bookmarks of one stream's sources, each found by its context in O(1)."""
+
+    def __init__(self, stream_state: dict[str, Any], replication_key: str) -> None:
+        """Index the partitions of `stream_state`; that is where they live."""
+        self.replication_key = replication_key
+        self._state = stream_state
+        self._index(stream_state.get("partitions", []))
+
+    def _index(self, entries: list[dict[str, Any]]) -> None:
+        self._entries = entries
+        self._places = {_key(e["context"]): place for place, e in enumerate(entries)}
+
+    def __len__(self) -> int:
+        """How many sources have a bookmark."""
+        return len(self._places)
+
+    def get(self, context: Mapping[str, str]) -> dict[str, Any] | None:
+        """A copy of what is remembered of a source, or None if it was never read."""
+        place = self._places.get(_key(context))
+        if place is None:
+            return None
+        entry = self._entries[place]
+        if entry.get("replication_key", self.replication_key) != self.replication_key:
+            return None  # it followed another column: worthless for this one
+        return {
+            name: value
+            for name, value in entry.items()
+            if name not in {"context", "replication_key"}
+        }
+
+    def put(self, context: Mapping[str, str], bookmark: Mapping[str, Any]) -> None:
+        """Remember a source, in the place of what was remembered before.
+
+        In one step: a signal in the midst of it finds the old bookmark or the new one.
+        """
+        key = _key(context)
+        entry = {
+            "context": dict(context),
+            "replication_key": self.replication_key,
+            **bookmark,
+        }
+        place = self._places.get(key)
+        if place is not None:
+            self._entries[place] = entry
+            return
+        self._state["version"] = VERSION
+        self._state["partitions"] = self._entries
+        self._places[key] = len(self._entries)
+        self._entries.append(entry)
+
+    def keep_only(self, provider: str, contexts: Iterable[Mapping[str, str]]) -> None:
+        """Forget this provider's sources that are not among these."""
+        keys = {_key(context) for context in contexts}
+        kept = [
+            entry
+            for entry in self._entries
+            if _key(entry["context"]) in keys
+            or entry["context"].get("provider") != provider
+        ]
+        if len(kept) != len(self._entries):
+            self._state["partitions"] = kept
+            self._index(kept)
+
+
+def _key(context: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """A context whatever the order of its keys: whoever stores STATE may sort them."""
+    return tuple(sorted((name, str(value)) for name, value in context.items()))
+
+
+def readable(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A state as it was handed back, without what no bookmark can be read from.
+
+    Raises:
+        ConfigError: when a newer version of this tap wrote it.
+    """
+    bookmarks = state.get("bookmarks")
+    streams = bookmarks if isinstance(bookmarks, dict) else {}
+    return {
+        "bookmarks": {
+            name: _readable(name, found)
+            for name, found in streams.items()
+            if isinstance(found, dict)
+        }
+    }
+
+
+def _readable(stream: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    version = found.get("version", VERSION)
+    if not isinstance(version, int) or version > VERSION:
+        problem = f"has version {version} for {stream}, this tap knows up to {VERSION}"
+        advice = "upgrade the tap, or start without that state"
+        setting = "state"
+        raise ConfigError(setting, f"{problem}: {advice}")
+    if "partitions" not in found:
+        return dict(found)
+    entries = found["partitions"] if isinstance(found["partitions"], list) else []
+    kept = [
+        entry
+        for entry in entries
+        if isinstance(entry, dict) and isinstance(entry.get("context"), dict)
+    ]
+    return {**found, "partitions": kept}
+
+
+class StateOutlet(StateWriter):
+    """Sends STATE: always when told to, and in measure when offered.
+
+    An offered STATE goes out at most every `interval` seconds, and only as long as all
+    STATE together stays within `STATE_SHARE` of the records' bytes, or after
+    `LONGEST_INTERVAL`. An interval of 0 sends every one.
+    Equal STATE is never sent twice.
+    """
+
+    def __init__(
+        self,
+        writer: GenericSingerWriter[Any, Any],
+        interval: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Send through `writer`; the first offer is due after one interval."""
+        super().__init__(writer)
+        self.interval = interval
+        self.sent = 0
+        self._pages = cast("PageWriter", writer)
+        self._clock = clock
+        self._last_sent = clock()
+        self._last_digest = b""
+        self._last_size = 0
+        self._bytes = 0
+
+    @override
+    def write_state(self, state: Any) -> None:
+        """Send the STATE now, unless it is the one that was sent last."""
+        encoded = msgspec.json.encode(state)
+        digest = hashlib.blake2b(encoded, digest_size=16).digest()
+        self._last_sent = self._clock()
+        self._last_size = len(encoded)
+        if digest == self._last_digest:
+            return
+        self._message_writer.write_message(StateMessage(value=state))
+        self._last_digest = digest
+        self._bytes += len(encoded)
+        self.sent += 1
+
+    def offer(self, state: Any) -> None:  # noqa: ANN401
+        """Send the STATE if one is due."""
+        if self._is_due():
+            self.write_state(state)
+
+    def _is_due(self) -> bool:
+        elapsed = self._clock() - self._last_sent
+        if self.interval == 0 or elapsed >= LONGEST_INTERVAL:
+            return True
+        allowed = STATE_SHARE * self._pages.record_bytes
+        return elapsed >= self.interval and self._bytes + self._last_size <= allowed

@@ -1,0 +1,172 @@
+"""One odd value becomes null and keeps its text; it never costs its row."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_utility_intervals.floor.values import (
+    LARGEST_INTEGER,
+    MAX_KEPT,
+    Values,
+    as_text,
+    loads,
+)
+from tests.syncing import shown
+
+ODD: Any = object()
+"""Stands for: null, with the text kept."""
+
+CASES: dict[str, list[tuple[Any, Any]]] = {
+    "text": [
+        ("a", "a"),
+        ("", None),
+        (None, None),
+        (5, "5"),
+        (Decimal("0.10"), "0.10"),
+        (True, ODD),
+        ([], ODD),
+        ({}, ODD),
+    ],
+    "number": [
+        (None, None),
+        (5, Decimal(5)),
+        ("412.50", Decimal("412.50")),
+        (msgspec.Raw(b"0.10"), Decimal("0.10")),
+        ("", ODD),
+        ("1,234.5", ODD),
+        (True, ODD),
+        ("NaN", ODD),
+        ([1], ODD),
+    ],
+    "integer": [
+        (None, None),
+        (0, 0),
+        (LARGEST_INTEGER, LARGEST_INTEGER),
+        (-LARGEST_INTEGER, -LARGEST_INTEGER),
+        (LARGEST_INTEGER + 1, ODD),
+        ("42", 42),
+        ("007", 7),
+        ("-1", ODD),
+        ("9999999999", ODD),
+        ("", ODD),
+        (True, ODD),
+        (Decimal("1.5"), ODD),
+        (Decimal("1.0"), ODD),
+    ],
+    "flag": [
+        (None, None),
+        (True, True),
+        (False, False),
+        ("true", True),
+        ("False", False),
+        ("yes", ODD),
+        ("", ODD),
+        (1, ODD),
+        (0, ODD),
+    ],
+    "instant": [
+        (None, None),
+        ("", None),
+        ("2026-05-27T07:45:00-04:00", "2026-05-27T11:45:00.000000Z"),
+        ("2026-05-27T11:45:00.123Z", "2026-05-27T11:45:00.123000Z"),
+        ("2026-05-27T11:45:00", "2026-05-27T11:45:00.000000Z"),
+        ("2026-05-27", ODD),
+        ("yesterday", ODD),
+        (1780000000, ODD),
+    ],
+    "date": [
+        (None, None),
+        ("", None),
+        ("2026-05-27", "2026-05-27"),
+        ("2026-05-27T23:45:00-04:00", "2026-05-27"),
+        ("2026-05-27 00:00:00", "2026-05-27"),
+        ("2026-02-30", ODD),
+        ("27/05/2026", ODD),
+        ("2026-05-27x", ODD),
+        (20260527, ODD),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [(kind, *case) for kind, cases in CASES.items() for case in cases],
+    ids=lambda item: None if item is ODD else shown(item),
+)
+def test_a_value_is_read_or_null_with_its_text_kept(
+    kind: str, value: Any, expected: Any
+) -> None:
+    values = Values()
+    found = getattr(values, kind)("column", value)
+    if expected is ODD:
+        assert found is None
+        assert values.unreadable == {"column": as_text(value)}
+    else:
+        assert found == expected
+        assert str(found) == str(expected)
+        assert values.unreadable is None
+
+
+def test_lists_and_objects_of_another_shape_are_empty() -> None:
+    values = Values()
+    assert values.mapping("a", {"x": 1}) == {"x": 1}
+    assert values.items("b", [1]) == [1]
+    assert values.mapping("a", None) == {}
+    assert values.items("b", None) == []
+    assert values.unreadable is None
+    assert values.mapping("a", [1]) == {}
+    assert values.items("b", {"x": 1}) == []
+    assert values.unreadable == {"a": "[1]", "b": '{"x":1}'}
+
+
+def test_only_the_beginning_of_a_long_text_is_kept() -> None:
+    values = Values()
+    values.number("x", "y" * 5000)
+    assert values.unreadable == {"x": "y" * MAX_KEPT}
+
+
+def test_a_texts_value_is_told_as_it_was_sent() -> None:
+    assert as_text(msgspec.Raw(b'"1,5"')) == '"1,5"'
+    assert as_text(msgspec.Raw(b"\xff")) == "\ufffd"
+    assert as_text(Decimal("0.10")) == "0.10"
+    assert as_text({"a": Decimal("0.10")}) == '{"a":0.10}'
+
+
+def test_json_keeps_all_digits_and_names_what_is_no_number() -> None:
+    found = loads(b'{"a": 0.10, "b": NaN, "c": -Infinity, "d": 1E+3}')
+    assert found == {"a": Decimal("0.10"), "b": "NaN", "c": "-Infinity", "d": 1000}
+    assert str(found["a"]) == "0.10"
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"<html>", b"\xff\xfe"])
+def test_what_is_no_json_is_a_value_error(body: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        loads(body)
+
+
+def test_half_a_character_is_replaced_so_that_it_can_be_written() -> None:
+    found = loads(b'{"a": ["x\\ud83d"], "\\uDE00": "\\ud83d\\udd0c", "n": 1}')
+    assert found == {"a": ["x\ufffd"], "\ufffd": "🔌", "n": 1}
+    msgspec.json.encode(found)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(max_size=5),
+    lambda some: st.lists(some, max_size=2) | st.dictionaries(st.text(), some),
+    max_leaves=4,
+)
+
+
+@given(json_values)
+def test_no_json_value_is_an_exception(value: Any) -> None:
+    values = Values()
+    for kind in (*CASES, "mapping", "items"):
+        getattr(values, kind)(kind, value)
+    for text in (values.unreadable or {}).values():
+        assert len(text) <= MAX_KEPT

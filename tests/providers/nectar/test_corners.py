@@ -1,0 +1,232 @@
+"""Servers that behave in ways that should not happen, and must not cost anything."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.outcomes import Outcome
+from tap_utility_intervals.providers.nectar.intervals.windows import Reading
+from tap_utility_intervals.sandbox import Series, make_uuid
+from tests.providers.nectar.conftest import Serve
+from tests.providers.nectar.harness import (
+    Shelf,
+    connection,
+    expected,
+    hourly,
+    intervals,
+    kwh_meter,
+    page_of,
+    row_of,
+    session,
+    usage,
+    world_of,
+)
+
+WITHOUT_END = r"^(?!.*endDate)"
+
+
+@pytest.mark.usefixtures("few_rows")
+def test_many_rows_where_no_open_request_is_answered(serve: Serve) -> None:
+    meters = [kwh_meter(name, hourly(name, 30)) for name in "abc"]
+    world = world_of(connection("a", *meters))
+    sandbox = serve(world)
+    sandbox.faults.add(path="/interval/", status=502, times=None, min_days=9)
+    result = intervals(sandbox, start_date="2026-02-20")
+    assert result.values == expected(world, "2026-02-20T00:00:00Z")
+
+
+@pytest.mark.usefixtures("few_rows")
+@pytest.mark.parametrize("days", [20, 100, 3000])
+def test_the_past_is_found_where_only_requests_with_an_end_are_answered(
+    serve: Serve, days: int
+) -> None:
+    series = Series(hourly("a", days).readings[:: 1 + days // 200])
+    world = world_of(connection("a", kwh_meter("a", series)))
+    sandbox, shelf = serve(world), Shelf()
+    sandbox.faults.add(path="/interval/", query=WITHOUT_END, status=504, times=None)
+    result = intervals(sandbox, shelf)
+    assert result.values == expected(world)
+    assert any("future" in warning for warning in result.report.warnings)
+    assert "rows" not in shelf.only
+    world.advance(days=1)
+    again = intervals(sandbox, shelf, lookback_days=2)
+    assert result.values | again.values == expected(world)
+    assert len(again.values) <= 4 * 24
+
+
+@pytest.mark.usefixtures("few_rows")
+def test_totals_that_lie_cost_a_warning_only(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = Reading.count
+
+    def count(self: Reading, start: datetime | None) -> int:
+        return honest(self, start) + (start is None or start.day % 2)
+
+    monkeypatch.setattr(Reading, "count", count)
+    world = world_of(connection("a", kwh_meter("a", hourly("a", 40))))
+    result = intervals(serve(world))
+    assert result.values == expected(world)
+    assert any("totals" in warning for warning in result.report.warnings)
+
+
+def test_an_end_date_before_where_reading_would_begin(serve: Serve) -> None:
+    world = world_of(connection("a", kwh_meter("a", hourly("a", 40))))
+    sandbox, shelf = serve(world), Shelf()
+    intervals(sandbox, shelf)
+    (key,) = shelf.kept
+    bookmark = {**shelf.kept[key], "resume": "2026-03-01T00:00:00Z"}
+    for name in ("replication_key_value", "before", "rows"):
+        del bookmark[name]
+    shelf.kept[key] = dict(bookmark)
+    result = intervals(sandbox, shelf, end_date="2026-02-20")
+    assert (result.rows, result.finished) == ([], 1)
+    assert shelf.kept[key] == bookmark
+
+
+def test_rows_without_a_start_do_not_make_history_be_read_again(serve: Serve) -> None:
+    sandbox, shelf = serve(world_of(connection("a"))), Shelf()
+    body = page_of(row_of(1), row_of(2, start='"?"'), row_of(3))
+    sandbox.faults.add(path="/interval/", status=200, body=body, times=None)
+    for _ in range(2):
+        result = intervals(sandbox, shelf, lookback_days=1)
+        assert [row.source_id for row in result.rows][-1] == "i3"
+        assert result.lost == []
+
+
+def envelope(total: int, *rows: Any) -> str:
+    return json.dumps(
+        {
+            "totalUsageData": total,
+            "totalMeters": total,
+            "currentPage": 1,
+            "hasNext": False,
+            "usageData": rows,
+            "meters": rows,
+        }
+    )
+
+
+def test_usage_that_never_stands_still_is_lost(serve: Serve) -> None:
+    sandbox, shelf = serve(world_of(connection("a"))), Shelf()
+    body = envelope(9, {"id": "u"})
+    sandbox.faults.add(path="/usage/", status=200, body=body, times=None)
+    result = usage(sandbox, shelf)
+    (error,) = result.lost
+    assert isinstance(error, errors.BadAnswer)
+    assert make_uuid("company") in str(error)
+    assert len(result.rows) == 1
+    assert shelf.kept == {}
+
+
+def test_odd_usage_entries(serve: Serve) -> None:
+    sandbox, shelf = serve(world_of(connection("a"))), Shelf()
+    body = envelope(3, {"id": "u", "usage": "1,5"}, {"usage": "1"}, 7)
+    sandbox.faults.add(path="/usage/", status=200, body=body, times=None)
+    result = usage(sandbox, shelf)
+    assert [row.usage_id for row in result.rows] == ["u"]
+    assert sum(result.report.warnings.values()) == 3
+    assert "replication_key_value" not in shelf.only
+
+
+def test_a_key_refused_while_usage_is_read(serve: Serve) -> None:
+    sandbox = serve(world_of(connection("a")))
+    sandbox.faults.add(path="/usage/", status=401)
+    with pytest.raises(errors.Unauthorized):
+        usage(sandbox)
+
+
+@pytest.mark.parametrize("path", ["/meter/", "/connection/"])
+def test_a_key_refused_while_lists_are_read(serve: Serve, path: str) -> None:
+    sandbox = serve(world_of(connection("a")))
+    sandbox.faults.add(path=path, status=401)
+    with pytest.raises(errors.Unauthorized):
+        intervals(sandbox)
+
+
+@pytest.mark.parametrize("status", [401, 500])
+def test_single_meters_that_fail(serve: Serve, status: int) -> None:
+    meter = kwh_meter("a", Series([]))
+    sandbox = serve(world_of(connection("a", meter), meter_list=False))
+    sandbox.faults.add(path=f"/meter/{meter.id}", status=status, times=None)
+    opened, _ = session(sandbox)
+    try:
+        if status == 401:
+            with pytest.raises(errors.Unauthorized):
+                list(opened.meters())
+        else:
+            assert list(opened.meters()) == []
+            outcomes = opened.run.report.sources("nectar")
+            assert set(outcomes.values()) == {Outcome.FAILED}
+    finally:
+        opened.close()
+
+
+def test_a_meter_list_that_never_stands_still(serve: Serve) -> None:
+    sandbox = serve(world_of(connection("a")))
+    body = envelope(9, {"id": "m"})
+    sandbox.faults.add(path="/meter/", status=200, body=body, times=None)
+    opened, clock = session(sandbox)
+    try:
+        assert list(opened.meters()) == []
+        assert clock.slept
+        assert opened.run.report.failed
+    finally:
+        opened.close()
+
+
+def test_objects_without_an_id_are_left_out(serve: Serve) -> None:
+    sandbox = serve(world_of(connection("a")))
+    body = envelope(2, {"id": "m"}, {"id": None})
+    sandbox.faults.add(path="/meter/", status=200, body=body, times=None)
+    opened, _ = session(sandbox)
+    try:
+        (page,) = opened.meters()
+        assert [row.source_meter_id for row in page] == ["m"]
+        assert sum(opened.run.report.warnings.values()) == 1
+    finally:
+        opened.close()
+
+
+def test_many_meters_come_in_pages(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "tap_utility_intervals.providers.nectar.session.ROWS_AT_ONCE", 2
+    )
+    names = "abcde"
+    world = world_of(connection("a", *(kwh_meter(n, Series([])) for n in names)))
+    opened, _ = session(serve(world))
+    try:
+        assert [len(page) for page in opened.meters()] == [2, 2, 1]
+    finally:
+        opened.close()
+
+
+def test_a_server_that_repeats_its_last_page_ends_the_walk(serve: Serve) -> None:
+    sandbox = serve(world_of(connection("a")))
+    body = json.loads(page_of(row_of(1), row_of(2)))
+    body |= {"hasNext": True, "totalPages": 2}
+    sandbox.faults.add(path="/interval/", status=200, body=json.dumps(body), times=None)
+    result = intervals(sandbox)
+    assert [row.source_id for row in result.rows] == ["i1", "i2"]
+    pages = [r.query["page"] for r in sandbox.requests if "/interval/" in r.path]
+    assert pages == ["1", "2"]
+
+
+def test_pages_without_their_number_are_walked_one_by_one(serve: Serve) -> None:
+    sandbox = serve(world_of(connection("a")))
+    for number in (1, 2, 3):
+        body = json.loads(page_of(row_of(number)))
+        body |= {"hasNext": number < 3, "totalIntervals": 3}
+        del body["totalPages"], body["currentPage"]
+        text = json.dumps(body)
+        sandbox.faults.add(
+            path="/interval/", query=f"page={number}", status=200, body=text, times=None
+        )
+    assert [row.source_id for row in intervals(sandbox).rows] == ["i1", "i2", "i3"]

@@ -1,0 +1,119 @@
+"""Bills: all of a meter that changed, whatever the neighbours do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tap_utility_intervals.floor.outcomes import Outcome
+from tap_utility_intervals.sandbox import (
+    DAY,
+    Sandbox,
+    UtilityMeter,
+    World,
+    bills_from,
+    epoch,
+    synthetic,
+)
+from tests.syncing import Row, Run, config, sync
+
+NOW = datetime(2026, 3, 20, 12, tzinfo=timezone.utc)
+UIDS = ("1", "2", "3")
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    begin = epoch("2025-12-01T05:00:00Z")
+    series = synthetic(
+        0, "b", "2025-12-01T05:00:00Z", "2026-05-01T00:00:00Z", minutes=1440
+    )
+    bills = bills_from(series, [begin + n * 30 * DAY for n in range(6)])
+    with Sandbox(
+        World(NOW, [UtilityMeter(u, series, bills=bills) for u in UIDS])
+    ) as up:
+        yield up
+
+
+def synced(sandbox: Sandbox, state: Row | None = None, **settings: Any) -> Run:
+    return sync(config(sandbox, "utilityapi", max_retries=0, **settings), state)
+
+
+def told(run: Run) -> dict[str, Any]:
+    found = {row["usage_id"]: Decimal(row["quantity"]) for row in run.rows("usage")}
+    assert len(found) == len(run.rows("usage"))
+    return found
+
+
+def truth(sandbox: Sandbox) -> dict[str, Any]:
+    bills = sandbox.world.truth_bills("utilityapi")
+    return {bill.usage_id: Decimal(bill.volume or 0) for bill in bills}
+
+
+def bookmarks(run: Run) -> dict[str, Row]:
+    found = run.state["bookmarks"].get("usage", {}).get("partitions", [])
+    return {entry["context"]["meter_key"]: entry for entry in found}
+
+
+def test_every_bill_comes_once_and_again_only_after_a_change(sandbox: Sandbox) -> None:
+    first = synced(sandbox)
+    assert told(first) == truth(sandbox)
+    assert told(synced(sandbox, first.state)) == {}
+    sandbox.world.advance(days=30)
+    assert told(synced(sandbox, first.state)) == truth(sandbox)
+
+
+@pytest.mark.parametrize("status", [400, 404, 500])
+def test_a_group_that_fails_is_asked_again_one_by_one(
+    sandbox: Sandbox, status: int
+) -> None:
+    sandbox.faults.add(path="/bills", min_meters=1, status=status, times=None)
+    sandbox.faults.add(path="/bills", query="meters=2(&|$)", status=status, times=None)
+    run = synced(sandbox)
+    assert {row["meter_key"] for row in run.rows("usage")} == {"1", "3"}
+    assert set(bookmarks(run)) == {"1", "3"}
+    outcome = run.tap.report.sources("utilityapi")["2"]
+    assert outcome is (Outcome.GONE if status == 404 else Outcome.FAILED)
+
+
+def test_a_meter_whose_bills_are_missing_from_a_good_answer_is_asked_alone(
+    sandbox: Sandbox,
+) -> None:
+    body = '{"bills": [], "next": null}'
+    sandbox.faults.add(path="/bills", min_meters=1, status=200, body=body, times=None)
+    assert told(synced(sandbox)) == truth(sandbox)
+
+
+def test_an_incomplete_answer_gives_its_rows_and_keeps_the_bookmark(
+    sandbox: Sandbox,
+) -> None:
+    bill = {"uid": "b1", "meter_uid": 1, "base": {"bill_total_volume": 5}}
+    body = json.dumps({"bills": [bill], "next": None, "is_incomplete": True})
+    sandbox.faults.add(path="/bills", status=200, body=body, times=None)
+    run = synced(sandbox, utilityapi_meters=["1"])
+    assert told(run) == {"b1": 5}
+    assert bookmarks(run) == {}
+
+
+def test_a_bill_that_names_no_meter_is_of_the_one_that_was_asked_for(
+    sandbox: Sandbox,
+) -> None:
+    bills = [{"uid": "b1"}, {"uid": "b2", "meter_uid": "9"}]
+    body = json.dumps({"bills": bills, "next": None})
+    sandbox.faults.add(path="/bills", status=200, body=body, times=None)
+    run = synced(sandbox, utilityapi_meters=["1"])
+    assert [(r["usage_id"], r["meter_key"]) for r in run.rows("usage")] == [("b1", "1")]
+    assert any("not asked for" in what for what in run.tap.report.warnings)
+
+
+def test_the_bookmark_never_goes_back(sandbox: Sandbox) -> None:
+    first = synced(sandbox)
+    sandbox.world.advance(days=-20)
+    second = synced(sandbox, first.state)
+    for uid, entry in bookmarks(second).items():
+        before = bookmarks(first)[uid]["replication_key_value"]
+        assert entry["replication_key_value"] >= before

@@ -1,0 +1,479 @@
+"""The tap as a whole: what it lists, how it ends, what the SDK asks of every tap."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import signal
+import subprocess
+import sysconfig
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+from singer_sdk.testing import SuiteConfig, get_tap_test_class
+
+from tap_utility_intervals.floor import errors
+from tap_utility_intervals.providers import PROVIDERS
+from tap_utility_intervals.providers.base import Session
+from tap_utility_intervals.sandbox import Sandbox, tiny_world
+from tap_utility_intervals.singer.state import StateOutlet
+from tap_utility_intervals.singer.writer import Terminated
+from tap_utility_intervals.tap import TapUtilityIntervals
+from tests.syncing import Row, config, sync
+from tests.tap.resuming import last_state, parsed
+from tests.tap.running import COMMAND, PATIENCE, Inside, command
+
+SNAPSHOTS = Path(__file__).parents[1] / "__snapshots__" / "catalog"
+UNIFIED = ["intervals", "meters", "usage"]
+
+pytestmark = [
+    # The SDK's tests warn of a column that is null in the whole of the tiny world.
+    pytest.mark.filterwarnings("ignore:No records were available to test"),
+]
+
+# --- what the SDK asks of every tap ---------------------------------------------------
+
+# The SDK's tests are made at import from a configuration, so the sandbox is there, too.
+SANDBOX = Sandbox(tiny_world())
+
+
+def all_selected(settings: Row) -> Row:
+    """A catalog in which every stream and column is selected."""
+    found: Row = TapUtilityIntervals(config=settings).catalog_dict
+    for entry in found["streams"]:
+        for item in entry["metadata"]:
+            item["metadata"]["selected"] = True
+    return found
+
+
+OPEN: list[Session] = []
+
+
+class Tap(TapUtilityIntervals):
+    """The SDK's tests sync without end: what that leaves open is closed by ours."""
+
+    @cached_property
+    def sessions(self) -> Sequence[Session]:
+        OPEN.extend(found := super().sessions)
+        return found
+
+
+def asked_by_the_sdk(*providers: str) -> type:
+    settings = config(SANDBOX, *providers)
+    made: type = get_tap_test_class(
+        Tap,
+        config=settings,
+        catalog=all_selected(settings),
+        suite_config=SuiteConfig(max_records_limit=50),
+    )
+    return made
+
+
+TestUtilityApi = asked_by_the_sdk("utilityapi")
+TestNectar = asked_by_the_sdk("nectar")
+TestBoth = asked_by_the_sdk("utilityapi", "nectar")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _served() -> Iterator[None]:
+    with SANDBOX:
+        yield
+        for session in OPEN:
+            session.close()
+
+
+# --- what it lists --------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Row:
+    """What `--discover` prints without a configuration."""
+    loaded: Row = json.loads(command("--discover").out)
+    return loaded
+
+
+STREAMS = sorted(TapUtilityIntervals(config={}, validate_config=False).streams)
+
+
+def test_discovery_without_a_configuration_lists_all_streams(catalog: Row) -> None:
+    assert [entry["tap_stream_id"] for entry in catalog["streams"]] == STREAMS
+    assert {*UNIFIED} < {*STREAMS}
+    prefixes = {name.split("_")[0] for name in {*STREAMS} - {*UNIFIED}}
+    assert prefixes == {provider.name for provider in PROVIDERS}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
+def test_a_provider_that_is_on_lists_its_own_streams_alone(provider: Any) -> None:
+    tap = TapUtilityIntervals(config={provider.credential: "x"})
+    others = {*tap.streams} - {*UNIFIED}
+    assert {name.split("_")[0] for name in others} == {provider.name}
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_the_catalog_is_as_it_was(catalog: Row, stream: str) -> None:
+    """A changed snapshot is a changed contract: see CHANGELOG.
+
+    Renew them with `UPDATE_SNAPSHOTS=1 pytest tests/core/test_tap.py -k as_it_was`.
+    """
+    (entry,) = [e for e in catalog["streams"] if e["tap_stream_id"] == stream]
+    text = json.dumps(entry, indent=2, ensure_ascii=False) + "\n"
+    snapshot = SNAPSHOTS / f"{stream}.json"
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        snapshot.parent.mkdir(parents=True, exist_ok=True)
+        snapshot.write_text(text)
+    assert json.loads(snapshot.read_text()) == entry
+    assert snapshot.read_text() == text
+
+
+def test_no_catalog_snapshot_is_left_over() -> None:
+    assert sorted(path.stem for path in SNAPSHOTS.glob("*.json")) == STREAMS
+
+
+def test_only_the_unified_streams_are_selected_by_default(catalog: Row) -> None:
+    chosen = [
+        entry["tap_stream_id"]
+        for entry in catalog["streams"]
+        for item in entry["metadata"]
+        if item["breadcrumb"] == [] and item["metadata"].get("selected")
+    ]
+    assert chosen == UNIFIED
+
+
+def test_a_sync_without_a_catalog_writes_the_unified_streams(sandbox: Sandbox) -> None:
+    streams = {m["stream"] for m in sync(config(sandbox)).messages if "stream" in m}
+    assert streams == {*UNIFIED}
+
+
+def test_about_tells_every_setting() -> None:
+    about = json.loads(command("--about", "--format=json").out)
+    found = about["settings"]["properties"]
+    assert {*TapUtilityIntervals.own_settings} <= {*found}
+    assert "batch" not in about["capabilities"]
+    for name, schema in TapUtilityIntervals.own_settings.items():
+        assert found[name] == schema
+        assert schema["title"], name
+        assert schema["description"].endswith("."), name
+        assert schema.get("secret", False) is name.endswith(("_token", "_key"))
+
+
+@pytest.mark.parametrize("options", [["--about"], ["--about", "--format=markdown"]])
+def test_about_shows_every_setting_to_people(options: list[str]) -> None:
+    outcome = command(*options)
+    assert outcome.code == 0
+    assert all(name in outcome.out for name in TapUtilityIntervals.own_settings)
+
+
+# --- how it ends ----------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_all_well_is_0(tap: Inside, sandbox: Sandbox) -> None:
+    outcome = tap.with_config(config(sandbox))
+    assert outcome.code == 0
+    assert outcome.messages[-1]["type"] == "STATE"
+    assert "utilityapi: 2 done, 0 unchanged, 0 gone, 0 failed" in outcome.log
+
+
+def test_a_failed_source_is_1_and_costs_no_other(tap: Inside, sandbox: Sandbox) -> None:
+    sandbox.faults.add(path="/intervals$", query="meters=101", status=500, times=None)
+    settings = config(
+        sandbox, "utilityapi", max_retries=0, utilityapi_meters_per_request=1
+    )
+    outcome = tap.with_config(settings)
+    assert outcome.code == 1
+    assert "Traceback" not in outcome.log
+    assert re.search(
+        r"utilityapi 101 is failed; its bookmark stays: .*500", outcome.log
+    )
+    meters = {m["record"]["meter_key"] for m in outcome.messages if "record" in m}
+    assert "102" in meters
+    marks = outcome.messages[-1]["value"]["bookmarks"]["intervals"]["partitions"]
+    assert [mark["context"]["meter_key"] for mark in marks] == ["102"]
+    sandbox.faults.clear()
+    healed = sync(settings, outcome.messages[-1]["value"])
+    assert not healed.failed
+    assert {row["meter_key"] for row in healed.rows("intervals")} >= {"101"}
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_one_source_gone_is_0_and_all_of_them_gone_is_1(
+    tap: Inside, sandbox: Sandbox, status: int
+) -> None:
+    settings = config(sandbox, "utilityapi", utilityapi_meters_per_request=1)
+    rule = {"path": "/(intervals|bills)$", "status": status, "times": None}
+    sandbox.faults.add(**rule, query="meters=101")
+    outcome = tap.with_config(settings)
+    assert outcome.code == 0
+    assert "utilityapi 101 is gone; its bookmark stays" in outcome.log
+    sandbox.faults.add(**rule)
+    assert tap.with_config(settings).code == 1
+
+
+@pytest.mark.parametrize("provider", [p.name for p in PROVIDERS])
+def test_a_refused_credential_ends_one_provider_and_lets_the_other_finish(
+    tap: Inside, sandbox: Sandbox, provider: str
+) -> None:
+    sandbox.faults.add(provider=provider, status=401, times=None, skip=1)
+    outcome = tap.with_config(config(sandbox))
+    assert outcome.code == 1
+    (setting,) = [p.credential for p in PROVIDERS if p.name == provider]
+    assert f"{provider} was given up" in outcome.log
+    assert f"check the setting {setting}" in outcome.log
+    sandbox.faults.clear()
+    other = {"utilityapi": "nectar", "nectar": "utilityapi"}[provider]
+    expected = sync(config(sandbox, other))
+    for stream in UNIFIED:
+        found = [
+            m["record"]
+            for m in parsed(outcome.out.splitlines())
+            if m["type"] == "RECORD"
+            and m["stream"] == stream
+            and m["record"]["provider"] == other
+        ]
+        assert len(found) == len(expected.rows(stream)) > 0
+
+
+def test_both_refused_is_1_with_a_state(tap: Inside, sandbox: Sandbox) -> None:
+    sandbox.faults.add(status=401, times=None)
+    outcome = tap.with_config(config(sandbox))
+    assert outcome.code == 1
+    assert outcome.messages[-1]["type"] == "STATE"
+    assert outcome.log.count("was given up") == len(PROVIDERS)
+
+
+@pytest.mark.parametrize("fine", [True, False])
+def test_the_connection_test_tells_whether_the_credential_is_good(
+    tap: Inside, sandbox: Sandbox, *, fine: bool
+) -> None:
+    if not fine:
+        sandbox.faults.add(provider="utilityapi", status=401, times=None)
+    outcome = tap.with_config(config(sandbox), "--test")
+    assert outcome.code == (0 if fine else 1)
+    assert "Traceback" not in outcome.log
+    assert ("check the setting utilityapi_api_token" in outcome.log) is not fine
+    counts = [m["stream"] for m in outcome.messages if m["type"] == "RECORD"]
+    assert len(counts) == len({*counts})
+
+
+def test_schemas_alone_cost_no_request(tap: Inside, sandbox: Sandbox) -> None:
+    outcome = tap.with_config(config(sandbox), "--test=schema")
+    assert outcome.code == 0
+    assert [m["stream"] for m in outcome.messages] == STREAMS
+    assert not sandbox.requests
+
+
+def test_a_state_of_a_newer_version_is_refused_before_anything_is_asked(
+    tap: Inside, sandbox: Sandbox
+) -> None:
+    state = {"bookmarks": {"intervals": {"version": 99, "partitions": []}}}
+    outcome = tap.with_config(
+        config(sandbox), f"--state={tap.file('state.json', state)}"
+    )
+    assert outcome.code == 1
+    assert outcome.out == ""
+    assert "Setting state has version 99" in outcome.log
+    assert "upgrade the tap" in outcome.log
+    assert "Traceback" not in outcome.log
+    assert not sandbox.requests
+
+
+@pytest.mark.parametrize("option", ["state", "catalog"])
+@pytest.mark.parametrize("text", ["{", "[1]", "7"])
+def test_a_file_that_is_no_json_object_is_refused(
+    tap: Inside, sandbox: Sandbox, option: str, text: str
+) -> None:
+    file = tap.file("file.json", text)
+    outcome = tap.with_config(config(sandbox), f"--{option}={file}")
+    assert outcome.code == 1
+    assert f"Setting {option} is not a JSON object." in outcome.log
+    assert "Traceback" not in outcome.log
+
+
+@pytest.mark.parametrize(
+    "state", ["", "{}", '{"bookmarks": {"intervals": {"partitions": null}}}']
+)
+def test_an_empty_or_odd_state_is_none(
+    tap: Inside, sandbox: Sandbox, state: str
+) -> None:
+    file = tap.file("state.json", state)
+    outcome = tap.with_config(config(sandbox, "utilityapi"), f"--state={file}")
+    assert outcome.code == 0
+    assert len(outcome.messages) > 100
+
+
+def test_an_unexpected_error_writes_the_state_and_is_not_swallowed(
+    tap: Inside, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "tap_utility_intervals.unified.Meters.pages", raising(ZeroDivisionError())
+    )
+    settings = config(sandbox, "utilityapi")
+    with pytest.raises(ZeroDivisionError):
+        tap.with_config(settings)
+    state = last_state(parsed(tap.capsys.readouterr().out.splitlines()))
+    assert state is not None
+    assert len(state["bookmarks"]["intervals"]["partitions"]) == 2
+
+
+class Stopping(TapUtilityIntervals):
+    """Is told to stop while another message writer than ours is in use."""
+
+
+def raising(error: BaseException) -> Any:
+    def pages(_: Any) -> Iterator[Any]:
+        raise error
+        yield
+
+    return pages
+
+
+def test_an_error_of_ours_is_one_sentence_and_1(
+    tap: Inside, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "tap_utility_intervals.unified.Meters.pages",
+        raising(errors.ConfigError("x", "is wrong")),
+    )
+    outcome = tap.with_config(config(sandbox, "utilityapi"))
+    assert outcome.code == 1
+    assert "Setting x is wrong." in outcome.log
+    assert "Traceback" not in outcome.log
+    assert last_state(outcome.messages) is not None
+
+
+def test_a_target_that_is_gone_at_the_last_state_is_no_traceback(
+    tap: Inside, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_self: StateOutlet, _state: Any) -> None:
+        raise BrokenPipeError
+
+    def stop(_: Any) -> Iterator[Any]:
+        monkeypatch.setattr(StateOutlet, "write_state", gone)
+        raise Terminated(signal.SIGTERM)
+        yield
+
+    monkeypatch.setattr("tap_utility_intervals.unified.Meters.pages", stop)
+    outcome = tap.with_config(config(sandbox, "utilityapi"))
+    assert outcome.code == 128 + signal.SIGTERM
+    assert "The target went away" in outcome.log
+
+
+def test_another_writer_is_stopped_at_once() -> None:
+    tap = Stopping(config={"utilityapi_api_token": "x"}, message_writer=object())
+    with pytest.raises(Terminated):
+        tap._handle_termination(signal.SIGTERM, None)
+
+
+def test_a_signal_between_lines_is_143_with_the_state_so_far(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """All workers wait; the main thread waits for them."""
+    sandbox.faults.add(
+        path="/bills$", status=429, headers={"Retry-After": "3000"}, times=None
+    )
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(config(sandbox, "utilityapi")))
+    process = subprocess.Popen(
+        [COMMAND, "--config", file], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if b'"stream":"usage"' in line:
+            break
+    while not any(request.status == 429 for request in sandbox.requests):
+        threading.Event().wait(0.001)
+    process.send_signal(signal.SIGTERM)
+    begun = time.monotonic()
+    rest, log = process.communicate(timeout=PATIENCE)
+    assert time.monotonic() - begun < 4
+    assert process.returncode == 128 + signal.SIGTERM
+    assert b"Traceback" not in log
+    state = last_state(parsed(line.decode() for line in (*lines, *rest.splitlines())))
+    assert state is not None
+    assert len(state["bookmarks"]["intervals"]["partitions"]) == 2
+
+
+@pytest.mark.parametrize("workers", [1, 2, 8])
+def test_any_number_of_workers_writes_the_same_lines(
+    sandbox: Sandbox, workers: int
+) -> None:
+    def lines(number: int) -> list[Row]:
+        run = sync(config(sandbox, max_concurrency=number, state_interval_seconds=0))
+        messages = run.messages
+        for message in messages:
+            message.pop("time_extracted", None)
+            message.get("record", {}).pop("listed_at", None)
+        return messages
+
+    assert lines(workers) == lines(4)
+
+
+def test_no_credential_is_in_any_line_or_log_at_any_level(
+    tap: Inside, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    outcome = tap.with_config(config(sandbox))
+    for secret in (sandbox.token, sandbox.api_key):
+        assert secret not in outcome.out
+        assert secret not in outcome.log
+
+
+def test_the_version_is_told() -> None:
+    outcome = command("--version")
+    assert outcome.code == 0
+    assert outcome.out.startswith("tap-utility-intervals v")
+
+
+# --- the sandbox of people ------------------------------------------------------------
+
+
+def test_the_sandbox_starts_serves_and_stops() -> None:
+    executable = Path(sysconfig.get_path("scripts")) / "utility-intervals"
+    process = subprocess.Popen(
+        [executable, "sandbox", "--port=0", "--scenario=tiny"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        shown = ""
+        while "Stop with Ctrl-C" not in shown:
+            line = process.stdout.readline()
+            assert line, "it ended before it served"
+            shown += line
+        found = re.search(r"(http://127\.0\.0\.1:\d+)/_sandbox/", shown)
+        assert found is not None
+        with urllib.request.urlopen(f"{found[1]}/_sandbox/summary") as response:
+            summary = json.load(response)
+        assert summary["utilityapi"]["meters"] == 2
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, log = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    assert "Traceback" not in log
+
+
+def test_people_are_told_the_commands() -> None:
+    executable = Path(sysconfig.get_path("scripts")) / "utility-intervals"
+    done = subprocess.run(
+        [executable, "--help"], capture_output=True, text=True, check=True
+    )
+    assert "sandbox" in done.stdout
