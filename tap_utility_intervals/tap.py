@@ -58,17 +58,17 @@ class TapUtilityIntervals(Tap):
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
 
-    own_settings: ClassVar[dict[str, config.JSONSchema]] = {
-        name: schema
-        for settings in (*(p.settings for p in PROVIDERS), config.SETTINGS)
-        for name, schema in settings.items()
-    }
-    """Name to JSON Schema, without what the SDK adds to the settings of every tap."""
+    @classproperty
+    def own_settings(cls) -> dict[str, config.JSONSchema]:  # noqa: N805
+        """Name to JSON Schema, without what the SDK adds for every tap."""
+        parts = (*(provider.settings for provider in PROVIDERS), config.SETTINGS)
+        return {name: schema for part in parts for name, schema in part.items()}
 
-    config_jsonschema: ClassVar[dict[str, Any]] = {
-        "type": "object",
-        "properties": dict(own_settings),
-    }
+    @classproperty
+    @override
+    def config_jsonschema(cls) -> dict[str, Any]:  # noqa: N805
+        """The settings as the SDK wants them; it may add its own to what it got."""
+        return {"type": "object", "properties": dict(cls.own_settings)}
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's arguments
         """Prepare the tap; nothing is asked of a provider yet."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tap_utility_intervals.providers import nectar, utilityapi
+from tap_utility_intervals.providers.base import Provider
 
-PROVIDERS = (utilityapi.PROVIDER, nectar.PROVIDER)
-"""The whole registry."""
+PROVIDERS: list[Provider] = [utilityapi.PROVIDER, nectar.PROVIDER]
+"""The whole registry, read whenever it is needed: what is added here is everywhere."""

@@ -27,7 +27,6 @@ def properties() -> dict[str, Any]:
 def test_the_spec_has_every_setting_of_the_tap_and_none_of_the_sdk(
     properties: dict[str, Any],
 ) -> None:
-    TapUtilityIntervals.append_builtin_config(TapUtilityIntervals.config_jsonschema)
     ours = [p.settings for p in PROVIDERS] + [settings_of.SETTINGS]
     assert set(properties) == {name for part in ours for name in part}
     assert "stream_maps" not in properties
