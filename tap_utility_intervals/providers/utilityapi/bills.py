@@ -30,12 +30,12 @@ from tap_utility_intervals.providers.utilityapi.client import (
     UtilityApi,
 )
 from tap_utility_intervals.providers.utilityapi.intervals.job import context
-from tap_utility_intervals.providers.utilityapi.mapping import meters as normalize
+from tap_utility_intervals.providers.utilityapi.mapping.bills import usage
 from tap_utility_intervals.providers.utilityapi.mapping.meters import Meter
 from tap_utility_intervals.providers.utilityapi.rules import Rules
 
 
-class BillReading:
+class BillJob:
     """The bills of a few meters in one run."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a reading is made of
@@ -114,7 +114,7 @@ class BillReading:
             self.warn("a bill of a meter not asked for was left out")
             return
         try:
-            record = normalize.usage(bill, meter, self.listed_at)
+            record = usage(bill, meter, self.listed_at)
         except ValueError:
             self.warn("a bill without a uid was left out")
             return

@@ -32,7 +32,7 @@ CONTEXT: Context = {"provider": PROVIDER}
 """All events are one source."""
 
 
-class EventReading:
+class EventJob:
     """The events of one run."""
 
     def __init__(

@@ -14,7 +14,7 @@ from tap_utility_intervals.providers.base import Bookmarks, Event, Job, Run
 from tap_utility_intervals.providers.http import Transport
 from tap_utility_intervals.providers.spool import Shared
 from tap_utility_intervals.providers.utilityapi import bookmarks as memory
-from tap_utility_intervals.providers.utilityapi.bills import BillReading
+from tap_utility_intervals.providers.utilityapi.bills import BillJob
 from tap_utility_intervals.providers.utilityapi.client import ListingEnded, UtilityApi
 from tap_utility_intervals.providers.utilityapi.intervals import plan as planning
 from tap_utility_intervals.providers.utilityapi.intervals.job import (
@@ -124,7 +124,7 @@ class UtilityApiSession:
             yield partial(self._read, group)
 
     def usage_jobs(
-        self, bookmarks: Bookmarks, make: Callable[..., BillReading] = BillReading
+        self, bookmarks: Bookmarks, make: Callable[..., BillJob] = BillJob
     ) -> Iterator[Job]:
         """One job for the bills of a few meters whose bills changed."""
         changed: list[Meter] = []
@@ -137,8 +137,8 @@ class UtilityApiSession:
         for begin in range(0, len(changed), self.per_request):
             some = changed[begin : begin + self.per_request]
             olds = {meter.uid: bookmarks.get(context(meter)) or {} for meter in some}
-            reading = make(self.api, some, olds, self.rules, self.warn, self.listed_at)
-            yield reading.events
+            job = make(self.api, some, olds, self.rules, self.warn, self.listed_at)
+            yield job.events
 
     def _sources(self, bookmarks: Bookmarks) -> list[Meter]:
         meters = self.listed

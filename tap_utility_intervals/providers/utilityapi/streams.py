@@ -14,9 +14,9 @@ from tap_utility_intervals.floor.records import UsageRecord
 from tap_utility_intervals.providers.base import Job, Record, Session
 from tap_utility_intervals.providers.own_shape import Shape
 from tap_utility_intervals.providers.streams import EntityStream, OwnSourceStream
-from tap_utility_intervals.providers.utilityapi.bills import BillReading
+from tap_utility_intervals.providers.utilityapi.bills import BillJob
 from tap_utility_intervals.providers.utilityapi.client import UtilityApi
-from tap_utility_intervals.providers.utilityapi.events import CONTEXT, EventReading
+from tap_utility_intervals.providers.utilityapi.events import CONTEXT, EventJob
 from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER
 from tap_utility_intervals.providers.utilityapi.session import UtilityApiSession
 
@@ -117,10 +117,10 @@ class Events(OwnSourceStream):
         old = self.bookmarks.get(CONTEXT)
         ours = cast("UtilityApiSession", session)
         api = asking_for(self.name, session)
-        yield EventReading(api, self.shape, old, lambda: ours.rules, ours.warn).events
+        yield EventJob(api, self.shape, old, lambda: ours.rules, ours.warn).events
 
 
-class _ShapedBills(BillReading):
+class _ShapedBills(BillJob):
     """The bills of a few meters as they were sent."""
 
     def __init__(

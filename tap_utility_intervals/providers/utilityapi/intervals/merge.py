@@ -19,9 +19,9 @@ from tap_utility_intervals.floor.ranges import Window
 from tap_utility_intervals.floor.records import IntervalRecord
 from tap_utility_intervals.floor.values import as_text
 from tap_utility_intervals.providers.utilityapi.intervals.arrived import Arrived
+from tap_utility_intervals.providers.utilityapi.mapping.channels import Warn
 from tap_utility_intervals.providers.utilityapi.mapping.intervals import (
     Timed,
-    Warn,
     rows,
     timed,
 )

@@ -25,7 +25,7 @@ from tap_utility_intervals.providers.utilityapi.intervals.plan import Plan
 from tap_utility_intervals.providers.utilityapi.intervals.start_filter import (
     StartFilter,
 )
-from tap_utility_intervals.providers.utilityapi.mapping.intervals import Warn
+from tap_utility_intervals.providers.utilityapi.mapping.channels import Warn
 from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER, Meter
 from tap_utility_intervals.providers.utilityapi.objects import Page, interval
 from tap_utility_intervals.providers.utilityapi.rules import Rules

@@ -6,11 +6,10 @@ often equal, and `max` has another unit (https://utilityapi.com/docs/api/interva
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from functools import lru_cache
 from typing import TypeAlias
 
 from msgspec import Raw
@@ -18,14 +17,21 @@ from msgspec import Raw
 from tap_utility_intervals.floor.instants import as_utc, micros_form, offset_seconds
 from tap_utility_intervals.floor.records import (
     Commodity,
-    Flow,
     IntervalRecord,
-    Measure,
     Number,
     Quality,
 )
-from tap_utility_intervals.floor.units import Unit, normalize, read_number, unit
+from tap_utility_intervals.floor.units import normalize, read_number
 from tap_utility_intervals.floor.values import LARGEST_INTEGER, Values, as_text
+from tap_utility_intervals.providers.utilityapi.mapping.channels import (
+    OWN,
+    Channel,
+    Warn,
+    apart,
+    is_own,
+    own_name,
+    shape,
+)
 from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER, Meter
 from tap_utility_intervals.providers.utilityapi.objects import (
     Datapoint,
@@ -33,86 +39,16 @@ from tap_utility_intervals.providers.utilityapi.objects import (
     Reading,
 )
 
-FLOWS = {"fwd": Flow.DELIVERED, "rev": Flow.RECEIVED, "net": Flow.NET}
-"""`fwd` is delivered to the customer, `rev` received from the customer."""
-
 QUALITIES = {quality.value: quality for quality in Quality}
 
 PLAIN = b"-.0123456789"
 LONGEST = 40
-
-Warn: TypeAlias = Callable[[str], None]
 
 Blank: TypeAlias = Callable[[], IntervalRecord]
 """Copies a row of which times and value are still to be set."""
 
 Timed: TypeAlias = tuple[datetime, datetime, int | None, Reading]
 """Start and end in UTC, the offset as sent in seconds, and the reading itself."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Channel:
-    """What all values of one datapoint type and unit have in common."""
-
-    name: str
-    flow: Flow | None
-    unit: str | None
-    unit_raw: str | None
-    measure: Measure
-    meant: Unit
-    unit_normalized: str | None
-    is_normal: bool
-    """Whether a value is the normalized value, digit for digit."""
-
-    @classmethod
-    def of(cls, point: str | None, raw_unit: str | None) -> Channel:
-        """The channel of a type and unit; unknown ones keep their words."""
-        meant = unit(raw_unit)
-        return cls(
-            name=f"{point or 'usage'}/{meant.name or 'unknown'}",
-            flow=FLOWS.get(point or ""),
-            unit=meant.name,
-            unit_raw=raw_unit or None,
-            measure=meant.measure,
-            meant=meant,
-            unit_normalized=meant.normalized,
-            is_normal=meant.factor == 1 == meant.divisor,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """The channels of a reading, in the order of its datapoints."""
-
-    channels: tuple[Channel, ...]
-    is_clear: bool
-    """Whether the names alone tell the channels apart."""
-    twin: int | None
-    """The datapoint that `kwh` repeats, if one does."""
-
-
-OWN = Channel(
-    "usage/kWh", None, "kWh", None, Measure.ENERGY, unit("kwh"), "kWh", is_normal=True
-)
-"""Of a reading's own `kwh`, whose direction and unit are not stated."""
-
-ALIKE = "datapoints that nothing tells apart got #2, #3, ... in their channel"
-
-
-@lru_cache(maxsize=1024)
-def shape(kinds: tuple[tuple[str | None, str | None], ...]) -> Shape:
-    """What readings with datapoints of these types and units look like."""
-    channels = tuple(Channel.of(*kind) for kind in kinds)
-    names = [channel.name for channel in channels]
-    energy = [n for n, channel in enumerate(channels) if channel.unit == OWN.unit]
-    net = [n for n in energy if kinds[n][0] == "net"]
-    # Between `fwd` and `rev` alone, `kwh` is a third value, their difference.
-    alone = net or energy
-    return Shape(
-        channels,
-        is_clear=len(set(names)) == len(names),
-        twin=alone[0] if len(alone) == 1 else None,
-    )
 
 
 def timed(readings: Sequence[Reading], warn: Warn) -> list[Timed]:
@@ -238,57 +174,13 @@ def _one_by_one(
                     _row(common, span, channel, channel.name, value, number, warn)
                 )
         else:
-            for channel, name, point in _apart(what.channels, points, warn):
+            for channel, name, point in apart(what.channels, points, warn):
                 value, number = point.value, point.meter_number
                 made.append(_row(common, span, channel, name, value, number, warn))
-        if _is_own(reading.kwh, what, points):
-            name = _own_name(what, warn)
+        if is_own(reading.kwh, what, points):
+            name = own_name(what, warn)
             made.append(_row(common, span, OWN, name, reading.kwh, None, warn))
     return made
-
-
-def _own_name(what: Shape, warn: Warn) -> str:
-    """The channel of a reading's own `kwh`, beside datapoints without a type."""
-    same = sum(channel.name == OWN.name for channel in what.channels)
-    if not same:
-        return OWN.name
-    warn(ALIKE)
-    return f"{OWN.name}#{same + 1}"
-
-
-def _is_own(kwh: Raw, what: Shape, points: Sequence[Datapoint]) -> bool:
-    """Whether `kwh` says something that no datapoint says."""
-    text = bytes(kwh)
-    if text == b"null":
-        return False
-    if what.twin is None:
-        return True
-    twin = points[what.twin].value
-    return text != bytes(twin) and not _are_equal(kwh, twin)
-
-
-def _are_equal(one: Raw, other: Raw) -> bool:
-    try:
-        return read_number(one) == read_number(other)
-    except ValueError:
-        return False
-
-
-def _apart(
-    channels: Sequence[Channel], points: Sequence[Datapoint], warn: Warn
-) -> Iterator[tuple[Channel, str, Datapoint]]:
-    """Tell datapoints of one type and unit apart by their meter numbers."""
-    names = [channel.name for channel in channels]
-    seen: dict[str, int] = {}
-    for channel, point in zip(channels, points, strict=True):
-        name = channel.name
-        if names.count(name) > 1 and point.meter_number:
-            name = f"{name}@{point.meter_number}"
-        seen[name] = seen.get(name, 0) + 1
-        if seen[name] > 1:
-            warn(ALIKE)
-            name = f"{name}#{seen[name]}"
-        yield channel, name, point
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""UtilityAPI's meters and bills as unified records. Pure: no I/O, no state."""
+"""UtilityAPI's meters as unified records. Pure: no I/O, no state."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any
 
 from tap_utility_intervals.floor.instants import parse_instant, seconds_form
 from tap_utility_intervals.floor.ranges import Range
-from tap_utility_intervals.floor.records import Commodity, MeterRecord, UsageRecord
-from tap_utility_intervals.floor.units import normalize, unit
+from tap_utility_intervals.floor.records import Commodity, MeterRecord
 from tap_utility_intervals.floor.values import Values
 
 PROVIDER = "utilityapi"
@@ -97,56 +96,6 @@ def meter(item: Mapping[str, Any], listed_at: str) -> Meter:
     )
 
 
-def usage(bill: Mapping[str, Any], meter: Meter, listed_at: str) -> UsageRecord:
-    """A bill as one usage entry.
-
-    Raises:
-        ValueError: when it has no uid.
-    """
-    read = Values()
-    uid = read.text("usage_id", bill.get("uid"))
-    if uid is None:
-        raise ValueError("a bill without a uid")
-    base = read.mapping("base", bill.get("base"))
-    quantity = read.number("quantity", base.get("bill_total_volume"))
-    raw_unit = read.text("unit", base.get("bill_total_unit"))
-    if quantity is None and base.get("bill_total_kwh") is not None:
-        # Deprecated, and null for gas and water; older bills have nothing else.
-        quantity = read.number("quantity", base.get("bill_total_kwh"))
-        raw_unit = "kwh"
-    meant = unit(raw_unit)
-    normalized = None if quantity is None else normalize(quantity, meant)
-    start, end = base.get("bill_start_date"), base.get("bill_end_date")
-    return UsageRecord(
-        usage_id=uid,
-        provider=PROVIDER,
-        meter_key=meter.uid,
-        source_meter_id=meter.uid,
-        bill_id=uid,
-        period_start_date=read.date("period_start_date", start),
-        period_end_date=read.date("period_end_date", end),
-        period_start_at=_instant_sent(start),
-        period_end_at=_instant_sent(end),
-        quantity=quantity,
-        unit=meant.name,
-        unit_raw=raw_unit,
-        quantity_normalized=normalized,
-        unit_normalized=None if normalized is None else meant.normalized,
-        measure=meant.measure if raw_unit else None,
-        commodity=commodity(read.text("commodity", base.get("service_class")))
-        or meter.commodity,
-        cost=read.number("cost", base.get("bill_total_cost")),
-        tariff=read.text("tariff", base.get("service_tariff")),
-        time_of_use_breakdown=read.objects("time_of_use_breakdown", bill.get("tou"))
-        or None,
-        usage_type="consumption",
-        source_created_at=read.instant("source_created_at", bill.get("created")),
-        source_updated_at=read.instant("source_updated_at", bill.get("updated")),
-        listed_at=listed_at,
-        unreadable=read.unreadable,
-    )
-
-
 def commodity(service_class: str | None) -> Commodity | None:
     """What flows, by the last word of a service class."""
     return COMMODITIES.get(re.split(r"[-_ ]", (service_class or "").lower())[-1])
@@ -172,14 +121,6 @@ def _spans(ranges: Sequence[Range], sent: object) -> list[tuple[str, str]] | Non
     if sent is None:
         return None
     return [(seconds_form(start), seconds_form(end)) for start, end in ranges]
-
-
-def _instant_sent(value: object) -> str | None:
-    """An instant, if one was sent rather than a date."""
-    try:
-        return seconds_form(parse_instant(value))
-    except ValueError:
-        return None
 
 
 def _texts(read: Values, column: str, value: object) -> list[str] | None:
