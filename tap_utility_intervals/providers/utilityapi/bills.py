@@ -23,7 +23,7 @@ from tap_utility_intervals.providers.base import (
     Record,
     Rows,
 )
-from tap_utility_intervals.providers.utilityapi import bookmarks as memory
+from tap_utility_intervals.providers.utilityapi import bookmarks as stored
 from tap_utility_intervals.providers.utilityapi.client import (
     LISTINGS,
     ListingEnded,
@@ -161,7 +161,7 @@ class BillJob:
 
     def _bookmark(self, meter: Meter, rows: list[UsageRecord]) -> Bookmark:
         old = self.olds[meter.uid]
-        known = memory.instant_of(old)
+        known = stored.instant_of(old)
         updates = [row.source_updated_at for row in rows if row.source_updated_at]
         bookmark: Bookmark = {}
         if updates:
@@ -170,6 +170,6 @@ class BillJob:
         if known is not None:
             bookmark["replication_key_value"] = micros_form(known)
         if meter.status != "pending":
-            bookmark["listed"] = memory.bill_listing(meter, self.rules)
-        bookmark["scanned"] = memory.scan_day(meter.uid, old, self.rules)
+            bookmark["listed"] = stored.bill_listing(meter, self.rules)
+        bookmark["scanned"] = stored.scan_day(meter.uid, old, self.rules)
         return bookmark

@@ -54,7 +54,7 @@ class Origin(Struct, gc=False):
     type: str | None = None
 
 
-class Interval(Struct, gc=False):
+class Block(Struct, gc=False):
     """An Interval object: a container of readings, newest first as they are sent."""
 
     meter_uid: str | None = None
@@ -123,7 +123,7 @@ class _Owner(Struct, gc=False):
     meter_uid: str = ""
 
 
-_STRICT = msgspec.json.Decoder(Interval)
+_STRICT = msgspec.json.Decoder(Block)
 _OWNER = msgspec.json.Decoder(_Owner)
 _EXACT = msgspec.json.Encoder(decimal_format="number")
 
@@ -141,7 +141,7 @@ def owner(item: Raw | dict[str, Any]) -> str | None:
     return _text(item.get("meter_uid")) if isinstance(item, dict) else None
 
 
-def interval(item: Raw | dict[str, Any], warn: Callable[[str], None]) -> Interval:
+def block(item: Raw | dict[str, Any], warn: Callable[[str], None]) -> Block:
     """Decode one Interval object, loosely if it must be.
 
     Raises:
@@ -155,7 +155,7 @@ def interval(item: Raw | dict[str, Any], warn: Callable[[str], None]) -> Interva
     if not isinstance(item, dict):
         raise ValueError("an Interval object that is no object")  # noqa: TRY004 - the body's fault
     base = item.get("base")
-    return Interval(
+    return Block(
         meter_uid=_text(item.get("meter_uid")),
         uid=_text(item.get("uid")),
         authorization_uid=_text(item.get("authorization_uid")),

@@ -13,12 +13,12 @@ from tap_utility_intervals.floor.records import MeterRecord
 from tap_utility_intervals.providers.base import Bookmarks, Event, Job, Run
 from tap_utility_intervals.providers.http import Transport
 from tap_utility_intervals.providers.spool import Shared
-from tap_utility_intervals.providers.utilityapi import bookmarks as memory
+from tap_utility_intervals.providers.utilityapi import bookmarks as stored
 from tap_utility_intervals.providers.utilityapi.bills import BillJob
 from tap_utility_intervals.providers.utilityapi.client import ListingEnded, UtilityApi
 from tap_utility_intervals.providers.utilityapi.intervals import plan as planning
 from tap_utility_intervals.providers.utilityapi.intervals.job import (
-    MeterReading,
+    IntervalJob,
     context,
 )
 from tap_utility_intervals.providers.utilityapi.intervals.plan import Plan
@@ -129,7 +129,7 @@ class UtilityApiSession:
         """One job for the bills of a few meters whose bills changed."""
         changed: list[Meter] = []
         for meter in self._sources(bookmarks):
-            if memory.bills_changed(meter, bookmarks.get(context(meter)), self.rules):
+            if stored.bills_changed(meter, bookmarks.get(context(meter)), self.rules):
                 changed.append(meter)
             else:
                 self.run.report.add(PROVIDER, meter.uid, Outcome.UNCHANGED)
@@ -177,7 +177,7 @@ class UtilityApiSession:
         """Read a few meters: together, or whatever that does not bring, alone."""
         found = self._collect(plans) if len(plans) > 1 else {}
         for plan in plans:
-            reading = MeterReading(self.api, self.filter, plan, self.rules, self.warn)
+            reading = IntervalJob(self.api, self.filter, plan, self.rules, self.warn)
             yield from reading.events(found.get(plan.meter.uid))
 
     def _collect(self, plans: list[Plan]) -> dict[str, list[Page]]:

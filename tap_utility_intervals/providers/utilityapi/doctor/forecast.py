@@ -13,7 +13,7 @@ from tap_utility_intervals.providers.base import Run
 from tap_utility_intervals.providers.checkup import Estimate
 from tap_utility_intervals.providers.utilityapi.client import ListingEnded, UtilityApi
 from tap_utility_intervals.providers.utilityapi.entities import ListedMeter
-from tap_utility_intervals.providers.utilityapi.objects import interval
+from tap_utility_intervals.providers.utilityapi.objects import block
 
 PROBES = 4
 """How many meters are looked into: one of each commodity, at most so many."""
@@ -106,7 +106,7 @@ def _first_page(api: UtilityApi, uid: str, run: Run) -> _Probe:
     readings = rows = 0
     for item in page.items:
         try:
-            held = interval(item, _ignore)
+            held = block(item, _ignore)
         except ValueError:
             continue
         readings += len(held.readings)

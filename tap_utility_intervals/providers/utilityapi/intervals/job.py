@@ -19,7 +19,7 @@ from tap_utility_intervals.providers.base import (
     Reached,
     Rows,
 )
-from tap_utility_intervals.providers.utilityapi import bookmarks as memory
+from tap_utility_intervals.providers.utilityapi import bookmarks as stored
 from tap_utility_intervals.providers.utilityapi.bookmarks import Edge
 from tap_utility_intervals.providers.utilityapi.client import UtilityApi
 from tap_utility_intervals.providers.utilityapi.intervals import plan as planning
@@ -37,7 +37,7 @@ from tap_utility_intervals.providers.utilityapi.objects import Page
 from tap_utility_intervals.providers.utilityapi.rules import Rules, short_hash
 
 
-class MeterReading:
+class IntervalJob:
     """One meter in one run; see the module's docstring."""
 
     def __init__(
@@ -123,12 +123,12 @@ class MeterReading:
 
     def _bookmark(self) -> Bookmark:
         plan = self.plan
-        known = (memory.instant_of(plan.old), self.arrived.newest)
+        known = (stored.instant_of(plan.old), self.arrived.newest)
         newest = max(filter(None, known), default=None)
         edge = None
         if newest is not None:
-            edge = self._edge(memory.earlier(newest, self.rules.lookback))
-        return memory.interval_bookmark(
+            edge = self._edge(stored.earlier(newest, self.rules.lookback))
+        return stored.interval_bookmark(
             plan.meter,
             plan.old,
             self.rules,

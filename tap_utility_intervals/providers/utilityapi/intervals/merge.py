@@ -26,7 +26,7 @@ from tap_utility_intervals.providers.utilityapi.mapping.intervals import (
     timed,
 )
 from tap_utility_intervals.providers.utilityapi.mapping.meters import Meter
-from tap_utility_intervals.providers.utilityapi.objects import Interval
+from tap_utility_intervals.providers.utilityapi.objects import Block
 
 HELD_READINGS = 5_000
 """So many readings are held back before any is released: a listing that small is
@@ -42,14 +42,14 @@ Key = tuple[datetime, str, datetime]
 
 @dataclass(slots=True)
 class _Held:
-    interval: Interval
+    block: Block
     readings: list[Timed]
     repeats: bool
     """Whether some stretch of time is in it twice."""
 
     @property
     def updated(self) -> datetime:
-        return self.interval.updated or _LONG_AGO
+        return self.block.updated or _LONG_AGO
 
 
 class Timeline:
@@ -71,9 +71,9 @@ class Timeline:
         self._released: datetime | None = None
         self._may_repeat = bool(arrived)
 
-    def add(self, interval: Interval) -> Iterator[list[IntervalRecord]]:
+    def add(self, block: Block) -> Iterator[list[IntervalRecord]]:
         """Take one object; release what it can no longer change."""
-        readings, repeats = _ascending(timed(interval.readings, self._warn))
+        readings, repeats = _ascending(timed(block.readings, self._warn))
         if not readings:
             return
         first = readings[0][0]
@@ -81,7 +81,7 @@ class Timeline:
         mine = self._news(self._trimmed(readings))
         if not mine:
             return
-        self._held.append(_Held(interval, mine, repeats))
+        self._held.append(_Held(block, mine, repeats))
         self._held_readings += len(mine)
         if self._held_readings > HELD_READINGS:
             yield from self._release(first)
@@ -129,9 +129,9 @@ class Timeline:
             readings = held.readings
             cut = len(readings) if before is None else _place(readings, before)
             if cut:
-                out.append(_Held(held.interval, readings[:cut], held.repeats))
+                out.append(_Held(held.block, readings[:cut], held.repeats))
             if cut < len(readings):
-                kept.append(_Held(held.interval, readings[cut:], held.repeats))
+                kept.append(_Held(held.block, readings[cut:], held.repeats))
         self._held = kept
         self._held_readings = sum(len(held.readings) for held in kept)
         if before is not None and out:
@@ -144,7 +144,7 @@ class Timeline:
         self._arrived.note(held.readings)
         for begin in range(0, len(held.readings), CHUNK_READINGS):
             part = held.readings[begin : begin + CHUNK_READINGS]
-            yield rows(held.interval, part, self._meter, self._warn)
+            yield rows(held.block, part, self._meter, self._warn)
 
     def _merged(self, run: list[_Held]) -> Iterator[list[IntervalRecord]]:
         """Rows of objects that share a stretch of time: for each key the newest."""
@@ -154,7 +154,7 @@ class Timeline:
         for held in reversed(run):
             for one in held.readings:
                 readings.setdefault(one[:2], one)
-            made = rows(held.interval, held.readings, self._meter, self._warn)
+            made = rows(held.block, held.readings, self._meter, self._warn)
             for key, row in _each_once(made, self._warn).items():
                 by_key.setdefault(key, row)
         self._arrived.note(sorted(readings.values(), key=itemgetter(0, 1)))

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from tap_utility_intervals.floor.ranges import Range, Window, clip, merge, missing
 from tap_utility_intervals.providers.base import Bookmark
-from tap_utility_intervals.providers.utilityapi import bookmarks as memory
+from tap_utility_intervals.providers.utilityapi import bookmarks as stored
 from tap_utility_intervals.providers.utilityapi.bookmarks import (
     DAY,
     EARLIEST,
@@ -61,13 +61,13 @@ def plan_intervals(meter: Meter, old: Bookmark | None, rules: Rules) -> Plan | N
     """What to read of a meter's readings, or None when it has not changed."""
     whole = Plan(meter, (_everything(rules),), old or {}, is_scan=True, begins=None)
     is_new = old is None or old.get("rules") != rules.digest
-    if old is None or is_new or memory.is_scan_due(old, rules):
+    if old is None or is_new or stored.is_scan_due(old, rules):
         return whole
     beyond = list(_beyond_known(old, rules))
-    if old.get("listed") == memory.interval_listing(meter) and not beyond:
+    if old.get("listed") == stored.interval_listing(meter) and not beyond:
         return None
-    newest, edge = memory.instant_of(old), Edge.of(old)
-    added = memory.added_coverage(meter, old)
+    newest, edge = stored.instant_of(old), Edge.of(old)
+    added = stored.added_coverage(meter, old)
     if newest is None or edge is None or added is None:
         return whole  # nothing tells where it grew
     # After a change of `lookback_days` the longer one counts once more.
@@ -160,10 +160,10 @@ def _everything(rules: Rules) -> Window:
 
 def _beyond_known(old: Bookmark, rules: Rules) -> Iterator[Range]:
     """What a start date set earlier, or an end date set later, adds."""
-    since = memory.bound_of(old, "since")
+    since = stored.bound_of(old, "since")
     if since and (rules.start_date or EARLIEST) < since:
         yield rules.start_date or EARLIEST, since
-    until = memory.bound_of(old, "until")
+    until = stored.bound_of(old, "until")
     if until and until < rules.end:
         yield until, rules.end
 

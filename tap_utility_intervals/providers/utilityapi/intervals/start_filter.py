@@ -20,7 +20,7 @@ from tap_utility_intervals.floor.ranges import Range, Window, missing
 from tap_utility_intervals.providers.utilityapi.client import ListingEnded, UtilityApi
 from tap_utility_intervals.providers.utilityapi.intervals.plan import Plan
 from tap_utility_intervals.providers.utilityapi.mapping.intervals import Timed, timed
-from tap_utility_intervals.providers.utilityapi.objects import interval
+from tap_utility_intervals.providers.utilityapi.objects import block
 
 WORTH_A_PROBE = timedelta(days=60)
 """How much more than wanted must be about to come before a probe pays."""
@@ -123,7 +123,7 @@ def _probe_window(api: UtilityApi, uid: str, covered: Iterable[Range]) -> bool:
 def _readings(items: Iterable[Raw | dict[str, Any]]) -> list[Timed]:
     found: list[Timed] = []
     for item in items:
-        found += timed(interval(item, _ignore).readings, _ignore)
+        found += timed(block(item, _ignore).readings, _ignore)
     return found
 
 

@@ -27,7 +27,7 @@ from tap_utility_intervals.providers.utilityapi.intervals.start_filter import (
 )
 from tap_utility_intervals.providers.utilityapi.mapping.channels import Warn
 from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER, Meter
-from tap_utility_intervals.providers.utilityapi.objects import Page, interval
+from tap_utility_intervals.providers.utilityapi.objects import Page, block
 from tap_utility_intervals.providers.utilityapi.rules import Rules
 
 WIDEST = 30 * DAY
@@ -167,7 +167,7 @@ class Listing:
             self.warn("an answer is marked incomplete; the meter's bookmark stays")
         for item in page.items:
             try:
-                held = interval(item, self.warn)
+                held = block(item, self.warn)
             except TooDeep:
                 # It may hold readings; that they are left out must not pass unseen.
                 source = f"meter {self.meter.uid}"

@@ -34,8 +34,8 @@ from tap_utility_intervals.providers.utilityapi.mapping.channels import (
 )
 from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER, Meter
 from tap_utility_intervals.providers.utilityapi.objects import (
+    Block,
     Datapoint,
-    Interval,
     Reading,
 )
 
@@ -72,7 +72,7 @@ def timed(readings: Sequence[Reading], warn: Warn) -> list[Timed]:
 
 
 def rows(
-    held: Interval, readings: Sequence[Timed], meter: Meter, warn: Warn
+    held: Block, readings: Sequence[Timed], meter: Meter, warn: Warn
 ) -> list[IntervalRecord]:
     """The rows of these readings of one Interval object, reading by reading."""
     common = _common(held, meter)
@@ -199,7 +199,7 @@ class _Common:
     meter_number: str | None
 
 
-def _common(held: Interval, meter: Meter) -> _Common:
+def _common(held: Block, meter: Meter) -> _Common:
     words = (held.base.qualities if held.base else None) or []
     known = {QUALITIES.get(word.lower()) for word in words}
     numbers = (held.base.meter_numbers if held.base else None) or []
