@@ -12,13 +12,17 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from itertools import pairwise
+from itertools import chain, pairwise
 from operator import attrgetter, itemgetter
 
-from tap_utility_intervals.floor.ranges import Window
+from tap_utility_intervals.floor.ranges import Range, Window
 from tap_utility_intervals.floor.records import IntervalRecord
-from tap_utility_intervals.floor.values import as_text
 from tap_utility_intervals.providers.utilityapi.intervals.arrived import Arrived
+from tap_utility_intervals.providers.utilityapi.intervals.twins import (
+    Key,
+    doubled_hours,
+    each_once,
+)
 from tap_utility_intervals.providers.utilityapi.mapping.channels import Warn
 from tap_utility_intervals.providers.utilityapi.mapping.intervals import (
     Timed,
@@ -37,15 +41,13 @@ CHUNK_READINGS = 1_000
 
 _LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
 
-Key = tuple[datetime, str, datetime]
-
 
 @dataclass(slots=True)
 class _Held:
     block: Block
     readings: list[Timed]
-    repeats: bool
-    """Whether some stretch of time is in it twice."""
+    doubled: frozenset[Range] | None
+    """The stretches that are two readings each; None if no stretch is there twice."""
 
     @property
     def updated(self) -> datetime:
@@ -73,7 +75,7 @@ class Timeline:
 
     def add(self, block: Block) -> Iterator[list[IntervalRecord]]:
         """Take one object; release what it can no longer change."""
-        readings, repeats = _ascending(timed(block.readings, self._warn))
+        readings, doubled = _ascending(timed(block.readings, self._warn))
         if not readings:
             return
         first = readings[0][0]
@@ -81,7 +83,7 @@ class Timeline:
         mine = self._news(self._trimmed(readings))
         if not mine:
             return
-        self._held.append(_Held(block, mine, repeats))
+        self._held.append(_Held(block, mine, doubled))
         self._held_readings += len(mine)
         if self._held_readings > HELD_READINGS:
             yield from self._release(first)
@@ -129,15 +131,15 @@ class Timeline:
             readings = held.readings
             cut = len(readings) if before is None else _place(readings, before)
             if cut:
-                out.append(_Held(held.block, readings[:cut], held.repeats))
+                out.append(_Held(held.block, readings[:cut], held.doubled))
             if cut < len(readings):
-                kept.append(_Held(held.block, readings[cut:], held.repeats))
+                kept.append(_Held(held.block, readings[cut:], held.doubled))
         self._held = kept
         self._held_readings = sum(len(held.readings) for held in kept)
         if before is not None and out:
             self._released = max(before, self._released or before)
         for run in _overlapping(out):
-            alone = len(run) == 1 and not run[0].repeats
+            alone = len(run) == 1 and run[0].doubled is None
             yield from self._one(run[0]) if alone else self._merged(run)
 
     def _one(self, held: _Held) -> Iterator[list[IntervalRecord]]:
@@ -148,16 +150,18 @@ class Timeline:
 
     def _merged(self, run: list[_Held]) -> Iterator[list[IntervalRecord]]:
         """Rows of objects that share a stretch of time: for each key the newest."""
-        readings: dict[tuple[datetime, datetime], Timed] = {}
+        readings: dict[Range, list[Timed]] = {}
         by_key: dict[Key, IntervalRecord] = {}
         run.sort(key=attrgetter("updated"))
         for held in reversed(run):
-            for one in held.readings:
-                readings.setdefault(one[:2], one)
+            _count(held, readings)
             made = rows(held.block, held.readings, self._meter, self._warn)
-            for key, row in _each_once(made, self._warn).items():
+            for key, row in each_once(
+                made, held.doubled or frozenset(), self._warn
+            ).items():
                 by_key.setdefault(key, row)
-        self._arrived.note(sorted(readings.values(), key=itemgetter(0, 1)))
+        arrived = chain.from_iterable(readings.values())
+        self._arrived.note(sorted(arrived, key=itemgetter(0, 1)))
         merged = sorted(by_key.values(), key=attrgetter("interval_start"))
         for begin in range(0, len(merged), CHUNK_READINGS):
             yield merged[begin : begin + CHUNK_READINGS]
@@ -168,48 +172,29 @@ def _place(readings: list[Timed], instant: datetime) -> int:
     return bisect_left(readings, instant, key=itemgetter(0))
 
 
-def _ascending(readings: list[Timed]) -> tuple[list[Timed], bool]:
-    """Oldest first, and whether any stretch of time is there twice."""
+def _ascending(readings: list[Timed]) -> tuple[list[Timed], frozenset[Range] | None]:
+    """Oldest first, and `_Held.doubled`."""
     forth = readings
     if len(readings) > 1 and readings[0][0] > readings[-1][0]:
         forth = readings[::-1]
     if all(one[0] < two[0] for one, two in pairwise(forth)):
-        return forth, False
+        return forth, None
     # The sort is stable: of two that share a stretch, the first listed stays first.
     ordered = sorted(readings, key=itemgetter(0, 1))
-    return ordered, any(one[:2] == two[:2] for one, two in pairwise(ordered))
+    repeats = any(one[:2] == two[:2] for one, two in pairwise(ordered))
+    doubled = doubled_hours(ordered) if repeats else None
+    # Of both hours of an autumn night, the one that was first stays first.
+    return sorted(forth, key=itemgetter(0, 1)) if doubled else ordered, doubled
 
 
-def _each_once(made: list[IntervalRecord], warn: Warn) -> dict[Key, IntervalRecord]:
-    """The rows of one object by key.
-
-    A reading that is listed twice counts once, or is two readings if the values differ:
-    in November some utilities send both hours of the clock change as one.
-    """
-    found: dict[Key, IntervalRecord] = {}
-    for row in made:
-        channel, number = row.channel, 1
-        while (known := found.get(_key(row))) and not _is_same(known, row):
-            number += 1
-            row.channel = f"{channel}#{number}"
-        if known is None or known.quantity is None:
-            found[_key(row)] = row
-        if known is not None:
-            warn("a reading is listed twice in one Interval object and kept once")
-        elif number > 1:
-            warn("two values for one stretch of time: the second got #2 in its channel")
-    return found
-
-
-def _key(row: IntervalRecord) -> Key:
-    return row.interval_start, row.channel, row.interval_end
-
-
-def _is_same(one: IntervalRecord, other: IntervalRecord) -> bool:
-    """Whether two rows of one key say the same, or one of them nothing."""
-    if one.quantity is None or other.quantity is None:
-        return True
-    return as_text(one.quantity) == as_text(other.quantity)
+def _count(held: _Held, readings: dict[Range, list[Timed]]) -> None:
+    """Take the readings of an object, each stretch once, or twice if it is doubled."""
+    mine: dict[Range, list[Timed]] = {}
+    for one in held.readings:
+        known = mine.setdefault(one[:2], [])
+        if not known or one[:2] in (held.doubled or ()):
+            known.append(one)
+    readings.update((span, ones) for span, ones in mine.items() if span not in readings)
 
 
 def _overlapping(pieces: list[_Held]) -> Iterator[list[_Held]]:

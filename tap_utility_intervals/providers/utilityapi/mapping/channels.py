@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -115,13 +116,13 @@ def apart(
     channels: Sequence[Channel], points: Sequence[Datapoint], warn: Warn
 ) -> Iterator[tuple[Channel, str, Datapoint]]:
     """Tell datapoints of one type and unit apart by their meter numbers."""
-    names = [channel.name for channel in channels]
-    seen: dict[str, int] = {}
+    alike = Counter(channel.name for channel in channels)
+    seen: Counter[str] = Counter()
     for channel, point in zip(channels, points, strict=True):
         name = channel.name
-        if names.count(name) > 1 and point.meter_number:
+        if alike[name] > 1 and point.meter_number:
             name = f"{name}@{point.meter_number}"
-        seen[name] = seen.get(name, 0) + 1
+        seen[name] += 1
         if seen[name] > 1:
             warn(ALIKE)
             name = f"{name}#{seen[name]}"
