@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tap_utility_intervals.floor.limiter import Limiter
 from tap_utility_intervals.sandbox import Sandbox, tiny_world
 from tests.tap.running import Inside
 
@@ -31,3 +32,10 @@ def tap(
 ) -> Inside:
     """The tap, run in this process."""
     return Inside(tmp_path, capsys, caplog)
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits are tests' own matter elsewhere; here they would only take time."""
+    monkeypatch.setattr(Limiter, "hold", lambda _self, _seconds: None)
+    monkeypatch.setattr(Limiter, "sleep", lambda self, _seconds: self._check())

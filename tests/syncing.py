@@ -1,32 +1,20 @@
-"""Running the tap in a test, and comparing what it wrote with the sandbox's world."""
+"""Running the tap in a test, and what it wrote."""
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
 from msgspec import Raw
 
-from tap_utility_intervals.sandbox import ReadingTruth, Sandbox, World
+from tap_utility_intervals.sandbox import Sandbox
 from tap_utility_intervals.tap import TapUtilityIntervals
-
-UNIT_NAMES = {
-    "kwh": "kWh",
-    "kw": "kW",
-    "therms": "therm",
-    "gallons": "gal",
-    "ccf": "CCF",
-    "m3": "m3",
-}
-"""How the spellings of the test worlds must come out; written down, not computed."""
-
-Row = dict[str, Any]
+from tests.oracle import Row
 
 
 @dataclass
@@ -99,66 +87,6 @@ def sync(
             for session in tap.__dict__.get("sessions", ()):
                 session.close()
     return Run(out.getvalue().splitlines(), tap)
-
-
-def instant(moment: datetime) -> str:
-    """The form in which readings' times are written."""
-    text = moment.astimezone(timezone.utc).replace(tzinfo=None)
-    return text.isoformat(timespec="seconds") + "Z"
-
-
-Key = tuple[str, str, str, str, str]
-"""meter_key, interval_start, channel, interval_end, provider."""
-
-
-def key(row: Row) -> Key:
-    """The primary key of an intervals row."""
-    return (
-        row["meter_key"],
-        row["interval_start"],
-        row["channel"],
-        row["interval_end"],
-        row["provider"],
-    )
-
-
-def by_key(rows: Iterable[Row]) -> dict[Key, Row]:
-    """Rows by key; a key that comes twice is an error."""
-    found: dict[Key, Row] = {}
-    for row in rows:
-        assert key(row) not in found, f"twice: {key(row)}"
-        found[key(row)] = row
-    return found
-
-
-def expected_key(truth: ReadingTruth) -> Key:
-    """The key that a reading of UtilityAPI must get."""
-    assert truth.provider == "utilityapi"
-    unit = UNIT_NAMES[truth.unit.lower()]
-    return (
-        truth.meter_id,
-        instant(truth.start),
-        f"{truth.type or 'usage'}/{unit}",
-        instant(truth.end),
-        "utilityapi",
-    )
-
-
-def utilityapi_values(world: World) -> dict[Key, Decimal | None]:
-    """What UtilityAPI's intervals must hold now: key to value."""
-    return {
-        expected_key(t): None if t.value is None else Decimal(t.value)
-        for t in world.truth("utilityapi")
-        if not t.mixed
-    }
-
-
-def values(rows: Iterable[Row]) -> dict[Key, Decimal | None]:
-    """Key to quantity of intervals rows, each key once."""
-    return {
-        k: None if row["quantity"] is None else Decimal(str(row["quantity"]))
-        for k, row in by_key(rows).items()
-    }
 
 
 def shown(value: object) -> str:

@@ -14,7 +14,8 @@ import pytest
 from tap_utility_intervals.sandbox import Sandbox, bench_world
 from tests.airbyte.protocol import Output
 from tests.airbyte.running import Connector
-from tests.syncing import by_key, config
+from tests.oracle import by_key
+from tests.syncing import config
 
 RECORD = b'{"type":"RECORD"'
 

@@ -14,7 +14,8 @@ from tap_utility_intervals.sandbox import Sandbox, World
 from tap_utility_intervals.unified import Intervals
 from tests.airbyte.protocol import NO_CURSOR, Output
 from tests.airbyte.running import UNIFIED, Connector, run
-from tests.syncing import by_key, config, key, sync, utilityapi_values, values
+from tests.oracle import by_key, key, utilityapi_values, values
+from tests.syncing import config, sync
 
 COMPLETE = ["STARTED", "RUNNING", "COMPLETE"]
 LISTED = "listed_at"

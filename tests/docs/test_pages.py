@@ -13,6 +13,7 @@ import pytest
 
 from tap_utility_intervals.sandbox import Sandbox, tiny_world
 from tap_utility_intervals.tap import TapUtilityIntervals
+from tests.oracle import Row
 from tests.providers.reading import (
     ALL,
     OWN,
@@ -24,7 +25,7 @@ from tests.providers.reading import (
     sync_of,
     utilityapi_objects,
 )
-from tests.syncing import Row, config, sync
+from tests.syncing import config, sync
 
 ROOT = Path(__file__).parents[2]
 FIELDS = (ROOT / "docs" / "fields.md").read_text()

@@ -6,13 +6,7 @@ import logging
 import pytest
 
 from tap_utility_intervals.floor.progress import Progress, duration
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 class Terminal(io.StringIO):

@@ -16,16 +16,9 @@ import requests
 from tap_utility_intervals.providers import http as transport
 from tap_utility_intervals.sandbox import Sandbox
 from tests.hostile.worlds import COMPANIES, CONNECTIONS
-from tests.syncing import Row, Run, sync
+from tests.oracle import KEYS, UNIFIED, Row
+from tests.syncing import Run, sync
 
-KEYS = {
-    "meters": ("meter_key", "provider"),
-    "intervals": (
-        *("meter_key", "interval_start", "channel", "interval_end"),
-        "provider",
-    ),
-    "usage": ("usage_id", "provider"),
-}
 REFUSING = 9
 """A port on which nobody listens."""
 
@@ -265,10 +258,10 @@ class Told:
     def rows(self) -> dict[str, dict[tuple[Any, ...], Row]]:
         """Rows by stream and key; a key that comes twice is an error."""
         found: dict[str, dict[tuple[Any, ...], Row]] = {}
-        for stream, names in KEYS.items():
+        for stream in UNIFIED:
             rows = found.setdefault(stream, {})
             for row in self.run.rows(stream):
-                key = tuple(row[name] for name in names)
+                key = tuple(row[name] for name in KEYS[stream])
                 assert key not in rows, f"twice in one run: {key}"
                 rows[key] = {n: v for n, v in row.items() if n != "listed_at"}
         return found

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from tap_utility_intervals.floor.limiter import Limiter
 from tap_utility_intervals.floor.outcomes import Outcome
 from tap_utility_intervals.providers import http as transport
 from tap_utility_intervals.sandbox import Sandbox
@@ -23,7 +22,7 @@ from tap_utility_intervals.tap import TapUtilityIntervals
 from tap_utility_intervals.unified import Intervals, Meters, Usage
 from tests.hostile.matrix import FAULTS, ONLY_ONCE, PLACES, Place, Told, struck, told
 from tests.hostile.worlds import EARLIER, NOW, hostile_world, settings_for
-from tests.syncing import Row
+from tests.oracle import Row
 
 DOCS = Path(__file__).parents[2] / "docs" / "reliability.md"
 PROVIDERS = ("utilityapi", "nectar")
@@ -78,10 +77,7 @@ def arena() -> Iterator[Arena]:
 
 
 @pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits are tested elsewhere; here they only would take time."""
-    monkeypatch.setattr(Limiter, "hold", lambda _self, _seconds: None)
-    monkeypatch.setattr(Limiter, "sleep", lambda self, _seconds: self._check())
+def _no_waiting(no_waiting: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - it is used by being there
     monkeypatch.setattr(transport, "MOST_POLITE_WAITS", 55)
 
 

@@ -15,31 +15,19 @@ from typing import Any
 
 import pytest
 
-from tap_utility_intervals.floor.limiter import Limiter
 from tap_utility_intervals.sandbox import Sandbox, tiny_world
 from tests.airbyte.running import Connector
 from tests.hostile.worlds import hostile_world, settings_for
+from tests.oracle import Row, utilityapi_values, values
 from tests.providers.reading import ALL, selecting, sync_of
-from tests.syncing import Row, config, sync, utilityapi_values, values
+from tests.syncing import config, sync
 from tests.tap.running import Inside
 
 TOKEN = "PLANTED-TOKEN-of-utilityapi"
 API_KEY = "PLANTED-KEY-of-nectar"
 
 
-@pytest.fixture
-def tap(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture,
-) -> Inside:
-    return Inside(tmp_path, capsys, caplog)
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Limiter, "hold", lambda _self, _seconds: None)
-    monkeypatch.setattr(Limiter, "sleep", lambda self, _seconds: self._check())
+pytestmark = pytest.mark.usefixtures("no_waiting")
 
 
 # --- the credential's origin ----------------------------------------------------------

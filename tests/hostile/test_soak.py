@@ -44,8 +44,8 @@ from tap_utility_intervals.sandbox import (
     synthetic,
     without,
 )
-from tests.providers.nectar.harness import expected as nectar_values
-from tests.syncing import Key, Row, config, key, sync, utilityapi_values
+from tests.oracle import Key, Row, Values, key, readings
+from tests.syncing import config, sync
 
 DAYS = 30
 RESCAN = 7
@@ -55,8 +55,6 @@ NOON = epoch("2026-03-02T06:00:00Z")
 HISTORY = 50
 QUIET = 20
 """From this day on nothing changes any more but that time passes."""
-
-Values = dict[Key, Decimal | None]
 
 KINDS: list[dict[str, Any]] = [
     {"kind": "status", "status": 500, "body": "oops"},
@@ -204,9 +202,7 @@ class Warehouse:
         return self.sandbox.world
 
     def truth(self) -> Values:
-        return utilityapi_values(self.world) | {
-            (*k, "nectar"): value for k, value in nectar_values(self.world).items()
-        }
+        return readings(self.world, "utilityapi", "nectar")
 
     def run(self, *, faults: bool, cut: bool) -> None:
         """One sync; of one that is cut, only the first lines come through."""

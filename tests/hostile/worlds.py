@@ -22,7 +22,8 @@ from tap_utility_intervals.sandbox import (
     make_uuid,
     synthetic,
 )
-from tests.syncing import Row, config
+from tests.oracle import Row
+from tests.syncing import config
 
 BEGINS = "2026-03-10T00:00:00Z"
 ENDS = "2026-03-21T00:00:00Z"

@@ -6,7 +6,6 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -14,19 +13,9 @@ import pytest
 from scripts.demo.errors import DemoError
 from scripts.demo.pipeline import Pipeline
 from scripts.demo.warehouse import Warehouse
-from tap_utility_intervals.sandbox import ReadingTruth, Sandbox, default_world
+from tap_utility_intervals.sandbox import Sandbox, default_world
+from tests.oracle import channel, meter_key, naive, unit, utc_offset
 from tests.packaging.tree import ROOT
-
-UNITS = {
-    "kwh": "kWh",
-    "kWh": "kWh",
-    "kw": "kW",
-    "therms": "therm",
-    "thm (US)": "therm",
-    "gallons": "gal",
-    "cubic m": "m3",
-}
-"""How the default world's spellings must come out."""
 
 HOUR = 3600
 
@@ -61,46 +50,18 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         yield Project(sandbox, pipeline, Warehouse(file))
 
 
-def canonical(value: str) -> str:
-    """An identifier as Nectar's own search compares it."""
-    kept = value.translate(dict.fromkeys(map(ord, "-_ ,/")))
-    return kept.lstrip("0").upper()
-
-
-def meter_key(reading: ReadingTruth) -> str:
-    if reading.provider == "utilityapi":
-        return reading.meter_id
-    names = sorted(
-        canonical(v) for name, v, _ in reading.identifiers if name == "METER"
-    )
-    return f"{reading.account_id}:{'+'.join(names)}"
-
-
-def naive(instant: datetime) -> datetime:
-    return instant.astimezone(timezone.utc).replace(tzinfo=None)
-
-
-def offset(reading: ReadingTruth) -> int | None:
-    """UtilityAPI sends local time; Nectar does not."""
-    if reading.provider == "nectar":
-        return None
-    sent = reading.start.utcoffset()
-    assert sent is not None
-    return round(sent.total_seconds())
-
-
 def expected(sandbox: Sandbox, provider: Any) -> Counter[tuple[Any, ...]]:
     return Counter(
         (
             provider,
             meter_key(reading),
-            f"{reading.type or 'usage'}/{UNITS[reading.unit]}",
+            channel(reading),
             naive(reading.start),
             naive(reading.end),
             round((reading.end - reading.start).total_seconds()),
-            offset(reading),
+            utc_offset(reading),
             None if reading.value is None else float(reading.value),
-            UNITS[reading.unit],
+            unit(reading),
             reading.unit,
         )
         for reading in sandbox.world.truth(provider)

@@ -12,7 +12,8 @@ from typing import Any
 from tap_utility_intervals.floor.instants import parse_instant
 from tap_utility_intervals.sandbox import Sandbox
 from tap_utility_intervals.tap import TapUtilityIntervals
-from tests.syncing import Row, Run, sync
+from tests.oracle import Row
+from tests.syncing import Run, sync
 
 UTILITYAPI = {
     "utilityapi_authorizations": "authorizations",

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from tap_utility_intervals.sandbox import Sandbox, default_world, tiny_world
+from tests.oracle import Row
 from tests.providers.reading import (
     ALL,
     NECTAR,
@@ -21,7 +22,7 @@ from tests.providers.reading import (
     sync_of,
     utilityapi_objects,
 )
-from tests.syncing import Row, Run, config
+from tests.syncing import Run, config
 
 VERSIONS = ("v2", "v2.1", "v2.2")
 

@@ -7,8 +7,9 @@ import logging
 import pytest
 
 from tap_utility_intervals.sandbox import Sandbox
+from tests.oracle import Row
 from tests.providers.reading import ALL, NECTAR, OWN, UTILITYAPI, sync_of
-from tests.syncing import Row, config
+from tests.syncing import config
 
 
 @pytest.fixture

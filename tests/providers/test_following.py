@@ -14,8 +14,9 @@ from tap_utility_intervals.sandbox import (
     epoch,
     tiny_world,
 )
+from tests.oracle import Row
 from tests.providers.reading import sync_of
-from tests.syncing import Row, config
+from tests.syncing import config
 
 BILLS = ("nectar_documents", "nectar_line_items", "nectar_usage_data")
 ENTITIES = (

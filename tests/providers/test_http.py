@@ -28,6 +28,7 @@ from tap_utility_intervals.floor.limiter import Limiter, Stopped
 from tap_utility_intervals.providers import http as transport
 from tap_utility_intervals.providers.http import Endpoint, Transport
 from tap_utility_intervals.settings.shared import Settings
+from tests.clock import Clock
 
 SECRET = "s3cret-token-of-the-test"
 PATIENCE = 20.0
@@ -129,23 +130,6 @@ def _read(reader: Any, number: int) -> Seen | None:
     return Seen(first[1], headers, number)
 
 
-class Clock:
-    """Time moves only when somebody sleeps; what was slept is remembered."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.slept: list[float] = []
-        self._lock = threading.Lock()
-
-    def read(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        with self._lock:
-            self.slept.append(seconds)
-            self.now += seconds
-
-
 @pytest.fixture
 def server() -> Iterator[Server]:
     with closing(Server()) as running:
@@ -162,7 +146,7 @@ def connected(
     base_url: str, clock: Clock | None = None, *, in_flight: int = 1, **settings: Any
 ) -> Iterator[Transport]:
     time_of = clock or Clock()
-    limiter = Limiter(None, in_flight, clock=time_of.read, sleep=time_of.sleep)
+    limiter = time_of.limiter(None, in_flight)
     endpoint = Endpoint(
         "acme", base_url, {"Authorization": f"Bearer {SECRET}"}, "acme_token"
     )

@@ -28,6 +28,7 @@ from tap_utility_intervals.floor.records import (
 from tap_utility_intervals.sandbox import Sandbox
 from tap_utility_intervals.singer.streams import PagedStream
 from tap_utility_intervals.tap import TapUtilityIntervals
+from tests.oracle import KEYS
 from tests.syncing import config, sync
 
 UNIFIED = ("intervals", "meters", "usage")
@@ -238,19 +239,6 @@ class Case:
     settings: dict[str, Any] = field(default_factory=dict)
     alter: Alter | None = None
     version: int | None = None
-
-
-KEYS = {
-    "intervals": (
-        "meter_key",
-        "interval_start",
-        "channel",
-        "interval_end",
-        "provider",
-    ),
-    "meters": ("meter_key", "provider"),
-    "usage": ("usage_id", "provider"),
-}
 
 
 def mapped(stream: str, **rules: Any) -> dict[str, Any]:

@@ -7,19 +7,8 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from tests.syncing import Row
+from tests.oracle import KEYS, Row
 
-KEYS = {
-    "intervals": (
-        "meter_key",
-        "interval_start",
-        "channel",
-        "interval_end",
-        "provider",
-    ),
-    "meters": ("meter_key", "provider"),
-    "usage": ("usage_id", "provider"),
-}
 OF_THE_RUN = "listed_at"
 """The one column that says when the run was, not what the provider has."""
 

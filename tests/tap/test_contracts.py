@@ -29,14 +29,6 @@ UNIFIED: dict[str, type[msgspec.Struct]] = {
     "meters": MeterRecord,
     "usage": UsageRecord,
 }
-KEYS = {
-    "intervals": (
-        ["meter_key", "interval_start", "channel", "interval_end", "provider"],
-        "interval_start",
-    ),
-    "meters": (["meter_key", "provider"], None),
-    "usage": (["usage_id", "provider"], "source_updated_at"),
-}
 FILES = sorted(path.stem for path in SCHEMAS.glob("*.json"))
 STREAMS = sorted(TapUtilityIntervals(config={}, validate_config=False).streams)
 LARGEST = 2_147_483_647
@@ -88,9 +80,6 @@ def test_everything_but_the_keys_may_be_null(
     stream: str, tap: TapUtilityIntervals
 ) -> None:
     keys = set(tap.streams[stream].primary_keys)
-    if stream == "intervals":
-        # A row of `intervals` always has its provider and its span.
-        assert keys == set(KEYS[stream][0])
     for name, prop in schema(stream)["properties"].items():
         assert ("null" in types(prop)) is (name not in keys), name
 
@@ -101,12 +90,6 @@ def test_keys_are_columns(stream: str, tap: TapUtilityIntervals) -> None:
     assert set(found.primary_keys) <= set(columns)
     assert found.primary_keys
     assert found.replication_key is None or found.replication_key in columns
-
-
-@pytest.mark.parametrize("stream", UNIFIED)
-def test_the_keys_of_the_unified_streams(stream: str, tap: TapUtilityIntervals) -> None:
-    found = tap.streams[stream]
-    assert ([*found.primary_keys], found.replication_key) == KEYS[stream]
 
 
 @pytest.mark.parametrize("stream", STREAMS)

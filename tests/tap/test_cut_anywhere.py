@@ -16,7 +16,8 @@ import pytest
 from typing_extensions import Self
 
 from tap_utility_intervals.sandbox import Sandbox, tiny_world
-from tests.syncing import Row, config, sync
+from tests.oracle import Row
+from tests.syncing import config, sync
 from tests.tap.resuming import Table, last_state, load, parsed
 from tests.tap.running import COMMAND, PATIENCE
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from tap_utility_intervals.sandbox import Fault, Provider, Sandbox, World
-from tests.packaging.test_warehouse import UNITS, meter_key, naive, offset
+from tests.oracle import channel, meter_key, naive, unit, utc_offset
 from tests.packaging.tree import ROOT
 from tests.warehouses.loaders import Loader, Row
 from tests.warehouses.pipeline import Pipe
@@ -50,13 +50,13 @@ def offered(world: World) -> Table:
             row = {
                 "provider": provider,
                 "meter_key": meter_key(r),
-                "channel": f"{r.type or 'usage'}/{UNITS[r.unit]}",
+                "channel": channel(r),
                 "interval_start": str(naive(r.start)),
                 "interval_end": str(naive(r.end)),
                 "interval_seconds": round((r.end - r.start).total_seconds()),
-                "utc_offset_seconds": offset(r),
+                "utc_offset_seconds": utc_offset(r),
                 "quantity": None if r.value is None else Decimal(r.value),
-                "unit": UNITS[r.unit],
+                "unit": unit(r),
                 "unit_raw": r.unit if r.type or provider == "nectar" else None,
             }
             found[tuple(str(row[name]) for name in KEYS)] = row

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.packaging.test_warehouse import naive
+from tests.oracle import naive
 from tests.warehouses.filling import KEYS, Filled
 from tests.warehouses.loaders import Row
 from tests.warehouses.worlds import GONE, NECTAR_ZONES, NEW, OLD

@@ -12,21 +12,21 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from tap_utility_intervals.sandbox import ReadingTruth, Sandbox, World, tiny_world
+from tap_utility_intervals.sandbox import Sandbox, World, tiny_world
 from tests.airbyte.environments import CONNECTOR, environment, say
-from tests.syncing import UNIT_NAMES, config
+from tests.oracle import channel, meter_key, naive
+from tests.syncing import config
 
 HERE = Path(__file__).parent
 STREAMS = ["intervals", "meters", "usage"]
 COLUMNS = "provider, meter_key, channel, interval_start, interval_end, quantity"
-UNITS = {**UNIT_NAMES, "thm (us)": "therm"}
 LOOKBACK = 2
 BLOCK_DAYS = 4
 """UtilityAPI is asked from the beginning of the object that the look-back begins in."""
@@ -121,7 +121,7 @@ def truth(world: World) -> Counter[Reading]:
         (
             reading.provider,
             meter_key(reading),
-            f"{reading.type or 'usage'}/{UNITS[reading.unit.lower()]}",
+            channel(reading),
             naive(reading.start),
             naive(reading.end),
             None if reading.value is None else Decimal(reading.value),
@@ -129,19 +129,6 @@ def truth(world: World) -> Counter[Reading]:
         for provider in ("utilityapi", "nectar")
         for reading in world.truth(provider)
     )
-
-
-def meter_key(reading: ReadingTruth) -> str:
-    """The key that a reading's meter must get; written down, not computed."""
-    if reading.provider == "utilityapi":
-        return reading.meter_id
-    [value] = [value for name, value, _ in reading.identifiers if name == "METER"]
-    return f"{reading.account_id}:{value.replace('-', '')}"
-
-
-def naive(moment: datetime) -> datetime:
-    """As DuckDB's timestamps are."""
-    return moment.astimezone(timezone.utc).replace(tzinfo=None)
 
 
 def recent(world: World, since: datetime) -> int:

@@ -9,12 +9,12 @@ from jsonschema import Draft7Validator
 
 from tap_utility_intervals.singer.streams import SCHEMAS
 from tests.hostile.fuzz.delivering import Delivery
+from tests.oracle import KEYS, UNIFIED
 
-KEYS = {
-    "intervals": ("meter_key", "interval_start", "channel", "interval_end", "provider"),
-    "meters": ("meter_key", "provider"),
+UNIQUE = {
+    **{stream: KEYS[stream] for stream in UNIFIED},
     # An answer that names no meter is taken for the one of whom it was asked.
-    "usage": ("usage_id", "provider", "meter_key"),
+    "usage": (*KEYS["usage"], "meter_key"),
 }
 
 
@@ -25,8 +25,8 @@ def check(delivery: Delivery) -> None:
         for row in rows:
             for problem in schema.iter_errors(row):
                 raise AssertionError(f"{stream}: {problem.message[:300]}")
-        if stream in KEYS:
-            keys = [tuple(row[name] for name in KEYS[stream]) for row in rows]
+        if stream in UNIQUE:
+            keys = [tuple(row[name] for name in UNIQUE[stream]) for row in rows]
             assert len(set(keys)) == len(keys), f"{stream}: a key twice"
 
 

@@ -23,17 +23,3 @@ def few_rows(monkeypatch: pytest.MonkeyPatch) -> int:
         "tap_utility_intervals.providers.nectar.intervals.windows.MOST_ROWS", 150
     )
     return 150
-
-
-@pytest.fixture(autouse=True)
-def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries come at once."""
-    monkeypatch.setattr("backoff._sync.time", _Impatient())
-
-
-class _Impatient:
-    """Stands in for the module `time` in `backoff`."""
-
-    @staticmethod
-    def sleep(_: float) -> None:
-        """Return at once."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -13,7 +12,6 @@ from typing import Any
 
 import msgspec
 
-from tap_utility_intervals.floor.limiter import Limiter
 from tap_utility_intervals.floor.outcomes import Report
 from tap_utility_intervals.floor.records import IntervalRecord, MeterRecord, UsageRecord
 from tap_utility_intervals.providers.base import (
@@ -32,7 +30,6 @@ from tap_utility_intervals.sandbox import (
     Connection,
     NectarMeter,
     NectarOptions,
-    ReadingTruth,
     Sandbox,
     Series,
     Site,
@@ -42,10 +39,10 @@ from tap_utility_intervals.sandbox import (
     synthetic,
 )
 from tap_utility_intervals.settings.shared import Settings
+from tests.clock import Clock
+from tests.oracle import Key, Values, instant, readings
 
 NOW = "2026-03-20T12:00:00Z"
-Key = tuple[str, str, str, str]
-"""meter_key, start, channel, end."""
 
 
 class Shelf:
@@ -79,21 +76,6 @@ class Shelf:
         return found
 
 
-class Clock:
-    """Time that passes only by sleeping."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
-
-
 @dataclass
 class Result:
     """What one reading brought."""
@@ -115,9 +97,9 @@ class Result:
         return sum(isinstance(e, Finished) for e in self.events)
 
     @property
-    def values(self) -> dict[Key, Decimal | None]:
+    def values(self) -> Values:
         """Key to quantity of intervals; a key that comes twice is an error."""
-        found: dict[Key, Decimal | None] = {}
+        found: Values = {}
         for row in self.rows:
             key = key_of(row)
             assert key not in found, f"twice: {key}"
@@ -139,9 +121,7 @@ def session(
     parsed = Settings.parse(config)
     run = Run(parsed, report, started or datetime.now(timezone.utc))
     clock = Clock()
-    limiter = Limiter(
-        None, min(parsed.max_concurrency, 10), clock=clock, sleep=clock.sleep
-    )
+    limiter = clock.limiter(None, min(parsed.max_concurrency, 10))
     return connect(run, limiter), clock
 
 
@@ -196,39 +176,15 @@ def number(value: object) -> Decimal | None:
     return Decimal(bytes(value).decode() if isinstance(value, msgspec.Raw) else value)  # type: ignore[arg-type]
 
 
-def form(moment: datetime) -> str:
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def key_of(row: IntervalRecord) -> Key:
-    start, end = form(row.interval_start), form(row.interval_end)
-    return row.meter_key, start, row.channel, end
+    start, end = instant(row.interval_start), instant(row.interval_end)
+    return row.meter_key, start, row.channel, end, row.provider
 
 
-def expected_key(truth: ReadingTruth, unit: str = "kWh") -> Key:
-    """The key by the contract, worked out without the tap's code."""
-    owner = truth.account_id or truth.connection_id
-    names = sorted(
-        plain(value) for name, value, _ in truth.identifiers if name == "METER"
-    )
-    pairs = sorted(f"{name}={plain(value)}" for name, value, _ in truth.identifiers)
-    start, end = form(truth.start), form(truth.end)
-    return f"{owner}:{'+'.join(names or pairs)}", start, f"usage/{unit}", end
-
-
-def plain(value: str) -> str:
-    return re.sub(r"[-\s_,/]", "", value).lstrip("0").upper()
-
-
-def expected(
-    world: World, since: str = "", until: str = "9"
-) -> dict[Key, Decimal | None]:
-    """What a full sync must deliver of a world of kWh meters."""
-    return {
-        key: None if truth.value is None else Decimal(truth.value)
-        for truth in world.truth("nectar")
-        if since <= (key := expected_key(truth))[1] < until
-    }
+def expected(world: World, since: str = "", until: str = "9") -> Values:
+    """What a sync of what starts in `[since, until)` must deliver."""
+    offered = readings(world, "nectar")
+    return {key: value for key, value in offered.items() if since <= key[1] < until}
 
 
 def kwh_meter(name: str, series: Series, *values: str, **settings: Any) -> NectarMeter:

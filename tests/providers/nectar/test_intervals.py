@@ -22,13 +22,13 @@ from tap_utility_intervals.sandbox import (
     restated,
     without,
 )
+from tests.oracle import instant
 from tests.providers.nectar.conftest import Serve
 from tests.providers.nectar.harness import (
     NOW,
     Shelf,
     connection,
     expected,
-    form,
     hourly,
     intervals,
     key_of,
@@ -338,7 +338,7 @@ def test_the_next_run_reads_the_lookback_and_what_is_new(serve: Serve) -> None:
     assert seen == max(key[1] for key in first.values)
     world.advance(days=1)
     second = intervals(sandbox, shelf, lookback_days=5)
-    since = form(datetime.fromisoformat(seen[:-1] + "+00:00") - timedelta(days=5))
+    since = instant(datetime.fromisoformat(seen[:-1] + "+00:00") - timedelta(days=5))
     assert second.values == expected(world, since)
     assert len(second.values) == 6 * 24 + 1
 
@@ -474,7 +474,7 @@ def test_a_full_scan_comes_round_for_every_connection(serve: Serve) -> None:
         run = intervals(sandbox, shelf, lookback_days=2, full_rescan_days=4)
         known |= run.values
         full[day] = sum(
-            key[1] == form(datetime.fromtimestamp(start, timezone.utc))
+            key[1] == instant(datetime.fromtimestamp(start, timezone.utc))
             for key in run.values
         )
         world.advance(days=1)

@@ -17,10 +17,10 @@ from tap_utility_intervals.sandbox import (
     default_world,
     make_uuid,
 )
+from tests.oracle import expected_key
 from tests.providers.nectar.conftest import Serve
 from tests.providers.nectar.harness import (
     connection,
-    expected_key,
     hourly,
     intervals,
     kwh_meter,

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from tap_utility_intervals.sandbox import Sandbox, Series, UtilityMeter, World
-from tests.syncing import Row, Run, config, sync
+from tests.oracle import Row
+from tests.syncing import Run, config, sync
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "utilityapi"
 NOW = datetime(2026, 5, 28, 12, tzinfo=timezone.utc)

@@ -20,7 +20,8 @@ from tap_utility_intervals.sandbox import (
     epoch,
     synthetic,
 )
-from tests.syncing import Row, Run, config, sync
+from tests.oracle import Row
+from tests.syncing import Run, config, sync
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=timezone.utc)
 UIDS = ("1", "2", "3")

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from tap_utility_intervals.sandbox import Sandbox
-from tests.syncing import config, sync, utilityapi_values, values
+from tests.oracle import utilityapi_values, values
+from tests.syncing import config, sync
 
 
 def test_a_first_sync_delivers_every_reading_of_every_channel(sandbox: Sandbox) -> None:

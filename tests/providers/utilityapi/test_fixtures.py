@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 
+from tests.oracle import Row
 from tests.providers.utilityapi.serving import FIXTURES, synced, synced_text
-from tests.syncing import Row
 
 
 def test_the_captured_answer_becomes_exactly_three_rows() -> None:

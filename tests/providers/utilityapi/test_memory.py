@@ -23,7 +23,8 @@ from tap_utility_intervals.sandbox import (
     synthetic,
     without,
 )
-from tests.syncing import Key, Row, Run, config, sync, utilityapi_values, values
+from tests.oracle import Key, Row, utilityapi_values, values
+from tests.syncing import Run, config, sync
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=timezone.utc)
 BEGIN = "2026-01-01T05:00:00Z"

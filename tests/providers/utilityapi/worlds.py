@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from decimal import Decimal
 from typing import Any
 
 from hypothesis import strategies as st
@@ -26,7 +25,8 @@ from tap_utility_intervals.sandbox import (
     synthetic,
     without,
 )
-from tests.syncing import Key, Row, Run, config, sync, utilityapi_values, values
+from tests.oracle import Row, Values, utilityapi_values, values
+from tests.syncing import Run, config, sync
 
 CHANGES = ("2025-11-02T06:00:00Z", "2026-03-08T08:00:00Z", "2026-03-29T01:00:00Z")
 """When clocks change in New York and Chicago (autumn, spring) and in London."""
@@ -38,8 +38,6 @@ blocks: st.SearchStrategy[int | str] = st.sampled_from([1, 4, 20, 400, "random"]
 
 BEFORE, AFTER = 40, 12
 """Days of history around the change of clocks, and days still to come."""
-
-Values = dict[Key, Decimal | None]
 
 
 @dataclass(repr=False)
