@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.oracle import Row
 from tests.providers.utilityapi.serving import held, page, synced, synced_text
-from tests.syncing import Row
 
 PDT, PST = timezone(timedelta(hours=-7)), timezone(timedelta(hours=-8))
 MIDNIGHT = datetime(2025, 11, 2, tzinfo=PDT)
