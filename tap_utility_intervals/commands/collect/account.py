@@ -10,9 +10,10 @@ from typing_extensions import Self
 
 from tap_utility_intervals.commands.configuration import Configuration, Wrong
 from tap_utility_intervals.commands.tables import names
+from tap_utility_intervals.floor.instants import micros_form
 from tap_utility_intervals.floor.ranges import Range
 from tap_utility_intervals.providers import utilityapi
-from tap_utility_intervals.providers.utilityapi import entities as overview
+from tap_utility_intervals.providers.utilityapi import entities
 from tap_utility_intervals.providers.utilityapi.client import UtilityApi
 from tap_utility_intervals.providers.utilityapi.collecting import prospects
 from tap_utility_intervals.providers.utilityapi.collecting.sending import Collector
@@ -50,23 +51,21 @@ class Account:
         return min(self.started, server) if server else self.started
 
     @cached_property
-    def grants(self) -> dict[str, overview.Authorization]:
+    def grants(self) -> dict[str, entities.Authorization]:
         """The authorizations by uid."""
-        return {grant.uid: grant for grant in overview.authorizations(self.api)}
+        return {grant.uid: grant for grant in entities.authorizations(self.api)}
 
-    def meters(self, uids: Sequence[str] | None) -> list[overview.ListedMeter]:
+    def meters(self, uids: Sequence[str] | None) -> list[entities.ListedMeter]:
         """The meters named, else those that the configuration chooses."""
         raw = self.settings.raw
-        if uids:
-            return overview.meters(self.api, self.now, uids)
-        return overview.meters(
-            self.api,
-            self.now,
-            raw.get("utilityapi_meters") or None,
-            raw.get("utilityapi_authorizations") or None,
+        chosen = (
+            (uids, None)
+            if uids
+            else (raw.get("utilityapi_meters"), raw.get("utilityapi_authorizations"))
         )
+        return entities.meters(self.api, micros_form(self.started), *chosen)
 
-    def named(self, uids: Sequence[str] | None) -> list[overview.ListedMeter]:
+    def named(self, uids: Sequence[str] | None) -> list[entities.ListedMeter]:
         """The meters named, in the order in which they are named.
 
         Raises:
@@ -86,7 +85,7 @@ class Account:
         return prospects.span(months, self.now)
 
     def prospects(
-        self, meters: Sequence[overview.ListedMeter], months: int
+        self, meters: Sequence[entities.ListedMeter], months: int
     ) -> list[prospects.Prospect]:
         """What a collection would do for each of these meters."""
         wanted = self.span(months)

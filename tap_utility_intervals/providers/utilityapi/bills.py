@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
+from functools import partial
 from typing import Any
 
 from tap_utility_intervals.floor import errors
@@ -25,9 +26,8 @@ from tap_utility_intervals.providers.base import (
 )
 from tap_utility_intervals.providers.utilityapi import bookmarks as stored
 from tap_utility_intervals.providers.utilityapi.client import (
-    LISTINGS,
-    ListingEnded,
     UtilityApi,
+    persistent,
 )
 from tap_utility_intervals.providers.utilityapi.intervals.job import context
 from tap_utility_intervals.providers.utilityapi.mapping.bills import usage
@@ -91,19 +91,18 @@ class BillJob:
 
     def _all(self, uids: list[str]) -> dict[str, dict[str, UsageRecord]]:
         """The bills by meter and uid, once the listing has come to its end."""
-        for attempt in range(LISTINGS):
-            found: dict[str, dict[str, UsageRecord]] = {uid: {} for uid in uids}
-            try:
-                for page in self.api.bills(uids):
-                    self.is_incomplete |= page.is_incomplete
-                    for bill in page.items:
-                        assert isinstance(bill, dict)  # noqa: S101 - decoded whole
-                        self._take(bill, found)
-            except ListingEnded as ended:
-                if attempt == LISTINGS - 1:
-                    raise ended.error() from None
-            else:
-                break
+        found: dict[str, dict[str, UsageRecord]] = {uid: {} for uid in uids}
+
+        def restart() -> None:
+            self.is_incomplete = False
+            for bills in found.values():
+                bills.clear()
+
+        for page in persistent(partial(self.api.bills, uids), restart):
+            self.is_incomplete |= page.is_incomplete
+            for bill in page.items:
+                assert isinstance(bill, dict)  # noqa: S101 - decoded whole
+                self._take(bill, found)
         return found
 
     def _take(

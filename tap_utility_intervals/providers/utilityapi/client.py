@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from urllib.parse import urlparse
 
 from singer_sdk.pagination import BaseHATEOASPaginator
@@ -22,6 +23,8 @@ from tap_utility_intervals.providers.utilityapi.objects import (
     intervals_page,
     page_of,
 )
+
+T = TypeVar("T")
 
 UIDS_PER_URL = 100
 """How many uids a filter holds at most: servers do not take endless URLs."""
@@ -123,20 +126,7 @@ class UtilityApi:
         """
         plural = path.rpartition("/")[2].replace("-", "_")
         for params in _chunked(list(filters)):
-            yield from self._persistent(path, params, page_of(plural))
-
-    def _persistent(
-        self, path: str, params: Params, decode: Callable[[bytes], Page]
-    ) -> Iterator[Page]:
-        """Every page of a list, from the beginning again when its cursor dies."""
-        for attempt in range(LISTINGS):
-            try:
-                yield from self.pages(path, params, decode)
-            except ListingEnded as ended:
-                if attempt == LISTINGS - 1:
-                    raise ended.error() from None
-            else:
-                return
+            yield from persistent(partial(self.pages, path, params, page_of(plural)))
 
     def bills(self, meters: list[str]) -> Iterator[Page]:
         """All bills of these meters, oldest first.
@@ -209,6 +199,29 @@ class UtilityApi:
             if page.items and page.items == before.items and page.next != before.next:
                 # The one that belongs here did not come, and its successor would.
                 raise ListingEnded(path, source, None)
+
+
+def persistent(
+    begin: Callable[[], Iterator[T]], restart: Callable[[], object] = lambda: None
+) -> Iterator[T]:
+    """Walk a listing, from its beginning again when its cursor dies on the way.
+
+    Args:
+        begin: gives the listing's pages, or what is made of them, from the first on.
+        restart: forgets what came before, as it comes once more.
+
+    Raises:
+        errors.ProviderError: when it does not come to an end in several attempts.
+    """
+    for attempt in range(LISTINGS):
+        try:
+            yield from begin()
+        except ListingEnded as ended:
+            if attempt == LISTINGS - 1:
+                raise ended.error() from None
+            restart()
+        else:
+            return
 
 
 def _named(meters: list[str]) -> str:

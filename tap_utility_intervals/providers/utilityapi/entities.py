@@ -1,24 +1,19 @@
-"""UtilityAPI's authorizations and meters as a person looks at them: grants and jobs."""
+"""UtilityAPI's authorizations and meters: grants, and how meters are collected."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from tap_utility_intervals.floor import errors
-from tap_utility_intervals.floor.instants import parse_instant, seconds_form
-from tap_utility_intervals.providers.utilityapi.client import (
-    UIDS_PER_URL,
-    ListingEnded,
-    UtilityApi,
-)
-from tap_utility_intervals.providers.utilityapi.mapping import meters as normalize
-from tap_utility_intervals.providers.utilityapi.objects import page_of
-
-LISTINGS = 3
-"""How often a list is begun when its `next` links go stale."""
+from tap_utility_intervals.floor.instants import parse_instant
+from tap_utility_intervals.floor.values import Values
+from tap_utility_intervals.providers.utilityapi.client import UtilityApi
+from tap_utility_intervals.providers.utilityapi.mapping.channels import Warn
+from tap_utility_intervals.providers.utilityapi.mapping.meters import Meter, meter
+from tap_utility_intervals.providers.utilityapi.objects import Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +46,7 @@ class Authorization:
 class ListedMeter:
     """A meter, and how it is collected."""
 
-    meter: normalize.Meter
+    meter: Meter
     authorization_uid: str | None
     frequency: str
     """Of ongoing monitoring: `off`, `monthly`, `weekly`, `daily`."""
@@ -98,77 +93,72 @@ def authorizations(api: UtilityApi) -> list[Authorization]:
     Raises:
         errors.ProviderError: as `Transport.get`.
     """
-    found = {
-        uid: _authorization(uid, item)
-        for item in _listed(api, "/authorizations", "authorizations", [])
-        if (uid := _word(item.get("uid")))
-    }
-    return list(found.values())
+    found = map(_authorization, _items(api.listing("/authorizations")))
+    return list({grant.uid: grant for grant in found if grant}.values())
 
 
 def meters(
     api: UtilityApi,
-    listed_at: datetime,
+    listed_at: str,
     uids: Sequence[str] | None = None,
     owners: Sequence[str] | None = None,
+    warn: Warn = lambda _: None,
 ) -> list[ListedMeter]:
-    """All meters, or those named, or those of some authorizations.
+    """All meters, or those named, or those of some authorizations, as listed.
 
     A uid that the API does not know is not an error: its meter is not among them.
+
+    Args:
+        api: the API.
+        listed_at: this run's start, for the records.
+        uids: the meters named.
+        owners: the authorizations named.
+        warn: counts a warning.
 
     Raises:
         errors.ProviderError: as `Transport.get`.
     """
-    wanted = None if uids is None else list(dict.fromkeys(uids))
+    wanted = list(dict.fromkeys(uids or ()))
     try:
-        items = list(_meters(api, wanted, owners))
+        pages = list(api.meters(wanted, list(owners or ())))
     except (errors.BadRequest, errors.Gone):
-        if wanted is None:
+        if not wanted:
             raise
         # One unknown uid may spoil the filter for the others.
-        items = [m for m in _meters(api, None, owners) if _word(m.get("uid")) in wanted]
-    at = seconds_form(listed_at)
-    found = {uid: _meter(item, at) for item in items if (uid := _word(item.get("uid")))}
+        pages = list(api.meters(None, list(owners or ())))
+    found: dict[str, ListedMeter] = {}
+    for item in _items(pages):
+        try:
+            listed = _meter(item, listed_at)
+        except ValueError:
+            warn("a listed meter without a uid was left out")
+            continue
+        if wanted and listed.uid not in wanted:
+            continue
+        if listed.meter.record.unreadable:
+            warn("a value of a listed meter is unreadable and null")
+        found[listed.uid] = listed
     return list(found.values())
 
 
-def _meters(
-    api: UtilityApi, uids: list[str] | None, owners: Sequence[str] | None
-) -> Iterator[Mapping[str, Any]]:
-    filters = [("authorizations", ",".join(owners))] if owners else []
-    if uids is None:
-        yield from _listed(api, "/meters", "meters", filters)
-        return
-    for begin in range(0, len(uids), UIDS_PER_URL):
-        some = ",".join(uids[begin : begin + UIDS_PER_URL])
-        yield from _listed(api, "/meters", "meters", [*filters, ("uids", some)])
+def _items(pages: Iterable[Page]) -> Iterator[Mapping[str, Any]]:
+    for page in pages:
+        for item in page.items:
+            assert isinstance(item, dict)  # noqa: S101 - these lists are decoded whole
+            yield item
 
 
-def _listed(
-    api: UtilityApi, path: str, plural: str, params: list[tuple[str, str]]
-) -> list[Mapping[str, Any]]:
-    """A whole list; begun again when its cursor dies while it is read."""
-    for _ in range(LISTINGS):
-        try:
-            return [
-                item
-                for page in api.pages(path, params, page_of(plural))
-                for item in page.items
-                if isinstance(item, dict)
-            ]
-        except ListingEnded:
-            continue
-    provider = api.transport.endpoint.provider
-    problem = f"broke a list off {LISTINGS} times while it was read"
-    raise errors.BadAnswer(provider, path, problem=problem)
-
-
-def _authorization(uid: str, item: Mapping[str, Any]) -> Authorization:
+def _authorization(item: Mapping[str, Any]) -> Authorization | None:
+    """An authorization; None without a uid."""
+    read = Values()
+    uid = read.text("uid", item.get("uid"))
+    if uid is None:
+        return None
     ends = ("declined", "revoked", "expired")
     return Authorization(
         uid=uid,
-        utility=_word(item.get("utility")),
-        expires=_word(item.get("expires")),
+        utility=read.text("utility", item.get("utility")),
+        expires=read.text("expires", item.get("expires")),
         ended=next((word for word in ends if item.get(f"is_{word}") is True), None),
         is_archived=item.get("is_archived") is True,
         is_errored=item.get("status") == "errored",
@@ -176,21 +166,19 @@ def _authorization(uid: str, item: Mapping[str, Any]) -> Authorization:
 
 
 def _meter(item: Mapping[str, Any], listed_at: str) -> ListedMeter:
-    meter = normalize.meter(item, listed_at)
-    monitoring = item.get("ongoing_monitoring")
-    known = monitoring if isinstance(monitoring, dict) else {}
-    day = known.get("fixed_refresh_day")
+    """A listed meter.
+
+    Raises:
+        ValueError: when it has no uid.
+    """
+    found = meter(item, listed_at)
+    read = Values()
+    monitoring = read.mapping("ongoing_monitoring", item.get("ongoing_monitoring"))
     return ListedMeter(
-        meter=meter,
-        authorization_uid=meter.record.authorization_id,
-        frequency=_word(known.get("frequency")) or "off",
-        refresh_day=day if isinstance(day, int) else None,
-        is_activated=meter.record.is_active is True,
-        is_archived=meter.record.is_archived is True,
+        meter=found,
+        authorization_uid=found.record.authorization_id,
+        frequency=read.text("frequency", monitoring.get("frequency")) or "off",
+        refresh_day=read.integer("day", monitoring.get("fixed_refresh_day")),
+        is_activated=found.record.is_active is True,
+        is_archived=found.record.is_archived is True,
     )
-
-
-def _word(value: object) -> str | None:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value if isinstance(value, str) and value else None

@@ -14,6 +14,7 @@ from tap_utility_intervals.providers.base import Bookmarks, Event, Job, Run
 from tap_utility_intervals.providers.http import Transport
 from tap_utility_intervals.providers.spool import Shared
 from tap_utility_intervals.providers.utilityapi import bookmarks as stored
+from tap_utility_intervals.providers.utilityapi import entities
 from tap_utility_intervals.providers.utilityapi.bills import BillJob
 from tap_utility_intervals.providers.utilityapi.client import ListingEnded, UtilityApi
 from tap_utility_intervals.providers.utilityapi.intervals import plan as planning
@@ -25,7 +26,6 @@ from tap_utility_intervals.providers.utilityapi.intervals.plan import Plan
 from tap_utility_intervals.providers.utilityapi.intervals.start_filter import (
     StartFilter,
 )
-from tap_utility_intervals.providers.utilityapi.mapping import meters as normalize
 from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER, Meter
 from tap_utility_intervals.providers.utilityapi.objects import Page, owner
 from tap_utility_intervals.providers.utilityapi.rules import Rules
@@ -81,21 +81,14 @@ class UtilityApiSession:
     def listed(self) -> list[Meter]:
         """The meter list, read once a run, in the order of the API."""
         raw = self.run.settings.raw
-        found: dict[str, Meter] = {}
-        for page in self.api.meters(
-            raw.get("utilityapi_meters"), raw.get("utilityapi_authorizations")
-        ):
-            for item in page.items:
-                assert isinstance(item, dict)  # noqa: S101 - meters are decoded whole
-                try:
-                    meter = normalize.meter(item, self.listed_at)
-                except ValueError:
-                    self.warn("a listed meter without a uid was left out")
-                    continue
-                if meter.record.unreadable:
-                    self.warn("a value of a listed meter is unreadable and null")
-                found[meter.uid] = meter
-        return list(found.values())
+        found = entities.meters(
+            self.api,
+            self.listed_at,
+            raw.get("utilityapi_meters"),
+            raw.get("utilityapi_authorizations"),
+            self.warn,
+        )
+        return [listed.meter for listed in found]
 
     @cached_property
     def rules(self) -> Rules:

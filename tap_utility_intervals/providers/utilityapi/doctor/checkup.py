@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.instants import micros_form
 from tap_utility_intervals.providers import utilityapi
 from tap_utility_intervals.providers.base import Run
 from tap_utility_intervals.providers.checkup import Checkup, Finding, Table
-from tap_utility_intervals.providers.utilityapi import entities as overview
+from tap_utility_intervals.providers.utilityapi import entities
 from tap_utility_intervals.providers.utilityapi.client import UtilityApi
 from tap_utility_intervals.providers.utilityapi.doctor.forecast import estimate
 from tap_utility_intervals.providers.utilityapi.entities import (
@@ -45,7 +46,7 @@ class _Examination:
     def go(self) -> None:
         """List authorizations and meters; what fails is a finding."""
         try:
-            grants = overview.authorizations(self.api)
+            grants = entities.authorizations(self.api)
             self.checkup.is_reachable = True
         except errors.Unauthorized as error:
             self._failed("credential", error)
@@ -76,11 +77,11 @@ class _Examination:
 
     def _meters(self) -> list[ListedMeter]:
         raw = self.run.settings.raw
-        return overview.meters(
+        return entities.meters(
             self.api,
-            self.now,
-            raw.get("utilityapi_meters") or None,
-            raw.get("utilityapi_authorizations") or None,
+            micros_form(self.run.started),
+            raw.get("utilityapi_meters"),
+            raw.get("utilityapi_authorizations"),
         )
 
     @property

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import partial
 
 from tap_utility_intervals.floor import errors
-from tap_utility_intervals.floor.ranges import Range, Window
+from tap_utility_intervals.floor.ranges import Range
 from tap_utility_intervals.floor.records import IntervalRecord
 from tap_utility_intervals.floor.values import TooDeep
 from tap_utility_intervals.providers.utilityapi.bookmarks import DAY
 from tap_utility_intervals.providers.utilityapi.client import (
-    LISTINGS,
-    ListingEnded,
     UtilityApi,
+    persistent,
 )
 from tap_utility_intervals.providers.utilityapi.intervals import plan as planning
 from tap_utility_intervals.providers.utilityapi.intervals.merge import Timeline
@@ -90,17 +90,12 @@ class Listing:
         pages: Iterable[Page] | None = None,
         limit: int | None = None,
     ) -> Iterator[list[IntervalRecord]]:
-        for attempt in range(LISTINGS):
-            try:
-                for page in self._pages(start, limit) if pages is None else pages:
-                    yield from self._take(timeline, page)
-            except ListingEnded as ended:
-                if attempt == LISTINGS - 1:
-                    raise ended.error() from None
-                timeline.restart()
-            else:
-                yield from timeline.close()
-                return
+        def begin() -> Iterator[list[IntervalRecord]]:
+            for page in self._pages(start, limit) if pages is None else pages:
+                yield from self._take(timeline, page)
+
+        yield from persistent(begin, timeline.restart)
+        yield from timeline.close()
 
     def _in_windows(
         self, timeline: Timeline, plan: Plan, error: errors.ProviderError
@@ -140,15 +135,11 @@ class Listing:
 
     def _window(self, start: datetime, end: datetime) -> list[Page]:
         """All pages of one window, read before any is taken: it may be too wide."""
-        window = Window(start, planning.later(end, PADDING))
-        attempt = 0
-        while True:
-            try:
-                return list(self._pages(start, None, window.end))
-            except ListingEnded as ended:
-                attempt += 1
-                if attempt == LISTINGS:
-                    raise ended.error() from None
+        until = planning.later(end, PADDING)
+        found: list[Page] = []
+        for page in persistent(partial(self._pages, start, None, until), found.clear):
+            found.append(page)  # noqa: PERF402 - it is cleared in between
+        return found
 
     def _pages(
         self, start: datetime | None, limit: int | None, end: datetime | None = None
