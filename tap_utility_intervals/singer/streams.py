@@ -140,11 +140,6 @@ class PagedStream(Stream):
             now = datetime.now(timezone.utc)
             self._tap.write_message(RecordMessage(stream, record, version, now))
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether rows go out as they are: nothing deselected, mapped or flattened."""
-        return self.is_unmapped and self.columns == frozenset(self.schema["properties"])
-
     @cached_property
     def is_unmapped(self) -> bool:
         """Whether the stream's map leaves every record as it is."""

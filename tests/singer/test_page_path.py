@@ -348,18 +348,29 @@ def test_both_paths_write_the_same_records(case: str, name: str) -> None:
 
 @pytest.mark.parametrize("name", UNIFIED)
 @pytest.mark.parametrize("case", CASES)
-def test_the_page_wise_path_is_taken_exactly_when_it_may_be(
+def test_records_go_through_the_sdk_exactly_where_it_might_change_one(
     case: str, name: str
 ) -> None:
     how = CASES[case](name)
     stream = stream_of(how, name)
-    assert stream.is_plain is (how.path == "plain")
-    pages: list[Sequence[Any]] = []
-    writer: Any = stream._tap.message_writer
-    writer.write_page = lambda _name, rows, _version: pages.append(rows)
+    seen: list[Any] = []
+    for one in stream.stream_maps:
+        note(one, seen)
     lines(stream._sync_records)
-    if how.path != "mapped":
-        assert pages
+    assert bool(seen) is (how.path == "mapped")
+    whole = stream.columns == frozenset(stream.schema["properties"])
+    assert (stream.is_unmapped and whole) is (how.path == "plain")
+
+
+def note(stream_map: Any, seen: list[Any]) -> None:
+    """Note each record that a map is asked to transform."""
+    transform = stream_map.transform
+
+    def noting(record: Any) -> Any:
+        seen.append(record)
+        return transform(record)
+
+    stream_map.transform = noting
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,7 @@ def test_the_bookmark_never_goes_back(sandbox: Sandbox) -> None:
     first = synced(sandbox)
     sandbox.world.advance(days=-20)
     second = synced(sandbox, first.state)
+    assert bookmarks(second).keys() == bookmarks(first).keys() != set()
     for uid, entry in bookmarks(second).items():
         before = bookmarks(first)[uid]["replication_key_value"]
         assert entry["replication_key_value"] >= before
