@@ -31,13 +31,14 @@ from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
 from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.clock import Clock
 from tap_utility_intervals.floor.outcomes import Report
 from tap_utility_intervals.providers import PROVIDERS
 from tap_utility_intervals.providers.base import Provider, Run, Session
 from tap_utility_intervals.settings import shared as config
 from tap_utility_intervals.singer.state import StateOutlet, readable
 from tap_utility_intervals.singer.writer import SingerWriter, Terminated
-from tap_utility_intervals.unified import Intervals, Meters, Usage
+from tap_utility_intervals.unified import READ_AT, Intervals, Meters, Usage
 
 
 class TapUtilityIntervals(Tap):
@@ -73,6 +74,7 @@ class TapUtilityIntervals(Tap):
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's arguments
         """Prepare the tap; nothing is asked of a provider yet."""
         self.started = datetime.now(timezone.utc)
+        self.clock = Clock()
         super().__init__(**kwargs)
         self.report = Report(self.logger)
         interval = self.config.get("state_interval_seconds", 10)
@@ -95,7 +97,7 @@ class TapUtilityIntervals(Tap):
         """The providers that are on, connected once for all streams of this run."""
         settings = config.Settings.parse(self.config)
         selected = {name for name, stream in self.streams.items() if stream.selected}
-        run = Run(settings, self.report, self.started, selected)
+        run = Run(settings, self.report, self.started, selected, self.clock)
         return [provider.connect(run) for provider in self.providers]
 
     @override
@@ -113,6 +115,8 @@ class TapUtilityIntervals(Tap):
     @override
     def load_state(self, state: dict[str, Any]) -> None:
         super().load_state(readable(state))
+        for stream in self.state.get("bookmarks", {}).values():
+            self.clock.follow(stream.get(READ_AT))
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:

@@ -7,8 +7,11 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from tap_utility_intervals.providers.base import Job, Record, Session
+from tap_utility_intervals.providers.base import Event, Job, Record, Session
 from tap_utility_intervals.providers.streams import SessionStream, SourceStream
+
+READ_AT = "read_at"
+"""Where STATE keeps the newest instant that was used, for the next run's clock."""
 
 
 class Meters(SessionStream):
@@ -38,6 +41,11 @@ class Intervals(SourceStream):
     @override
     def jobs(self, session: Session) -> Iterator[Job]:
         return session.interval_jobs(self.bookmarks)
+
+    @override
+    def act_on(self, event: Event, session: Session) -> None:
+        self.bookmarks.note(READ_AT, self.run.clock.newest)
+        super().act_on(event, session)
 
 
 class Usage(SourceStream):

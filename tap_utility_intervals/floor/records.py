@@ -103,6 +103,7 @@ class IntervalRecord(Struct, gc=False):
     source_id: str | None = None
     source_created_at: str | None = None
     source_updated_at: str | None = None
+    read_at: str | None = None
     unreadable: dict[str, str] | None = None
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
 from singer_sdk import Stream
 
+from tap_utility_intervals.floor.clock import Clock
 from tap_utility_intervals.floor.outcomes import Report
 from tap_utility_intervals.floor.records import IntervalRecord, MeterRecord, UsageRecord
 from tap_utility_intervals.settings.shared import JSONSchema, Settings
@@ -119,6 +120,8 @@ class Run:
     """The local clock at the start, UTC."""
     selected: AbstractSet[str] = frozenset()
     """The names of the streams that are synced: what they share is read once."""
+    clock: Clock = field(default_factory=Clock)
+    """Dates answers (`read_at`); goes on where the runs before have stopped."""
 
 
 @dataclass(frozen=True)

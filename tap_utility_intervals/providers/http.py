@@ -25,6 +25,7 @@ from requests.utils import get_environ_proxies
 from typing_extensions import override
 
 from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.clock import Clock
 from tap_utility_intervals.floor.limiter import Limiter, retry_after
 from tap_utility_intervals.providers.spool import Spool
 from tap_utility_intervals.settings.shared import Settings
@@ -82,11 +83,23 @@ class Transport:
     """One credential's way to its provider; safe to share between threads."""
 
     def __init__(
-        self, endpoint: Endpoint, settings: Settings, limiter: Limiter
+        self,
+        endpoint: Endpoint,
+        settings: Settings,
+        limiter: Limiter,
+        clock: Clock | None = None,
     ) -> None:
-        """Prepare; nothing is sent yet."""
+        """Prepare; nothing is sent yet.
+
+        Args:
+            endpoint: where the provider lives.
+            settings: those that all providers share.
+            limiter: the credential's.
+            clock: the run's; it dates answers once they have arrived.
+        """
         self.endpoint = endpoint
         self.limiter = limiter
+        self.clock = clock or Clock()
         self.timeout = settings.request_timeout
         self.max_retries = settings.max_retries
         self.max_bytes = settings.max_response_bytes

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from typing_extensions import override
 
 from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.clock import Clock
 from tap_utility_intervals.floor.fetch_ahead import fetch_ahead
 from tap_utility_intervals.floor.limiter import Stopped
 from tap_utility_intervals.floor.outcomes import Outcome, Report
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         """What these streams need of the tap."""
 
         report: Report
+        clock: Clock
 
         @property
         def sessions(self) -> Sequence[Session]:
@@ -99,11 +101,11 @@ class SourceStream(SessionStream):
                     yield event.rows
                     progress.add(rows=len(event.rows))
                 else:
-                    self._act_on(event, session)
+                    self.act_on(event, session)
                     progress.expected = report.expected
                     progress.add(sources=isinstance(event, (Finished, Lost)))
 
-    def _act_on(self, event: Event, session: Session) -> None:
+    def act_on(self, event: Event, session: Session) -> None:
         """Store what was reached and note what became of a source."""
         report = self.run.report
         if isinstance(event, Reached):

@@ -86,6 +86,11 @@ class Bookmarks:
         self._places[key] = len(self._entries)
         self._entries.append(entry)
 
+    def note(self, name: str, value: str | None) -> None:
+        """Remember something of the stream as a whole, beside its sources."""
+        if value is not None and self._state.get(name) != value:
+            self._state[name] = value
+
     def keep_only(self, provider: str, contexts: Iterable[Mapping[str, str]]) -> None:
         """Forget this provider's sources that are not among these."""
         keys = {_key(context) for context in contexts}

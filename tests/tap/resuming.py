@@ -9,8 +9,8 @@ from typing import Any
 
 from tests.oracle import KEYS, Row
 
-OF_THE_RUN = "listed_at"
-"""The one column that says when the run was, not what the provider has."""
+OF_THE_RUN = ("listed_at", "read_at")
+"""The columns that say when the run was, not what the provider has."""
 
 Table = dict[tuple[str, ...], Row]
 
@@ -26,15 +26,23 @@ def parsed(lines: Iterable[str]) -> list[Row]:
     return messages
 
 
+def undated(row: Mapping[str, Any]) -> Row:
+    """A row, or a STATE, without when the run was."""
+    return {
+        name: undated(value) if isinstance(value, Mapping) else value
+        for name, value in row.items()
+        if name not in OF_THE_RUN
+    }
+
+
 def load(messages: Iterable[Row], before: Mapping[Any, Row] | None = None) -> Table:
     """The rows as a target keeps them: by stream and key, the last one stays."""
     table: Table = dict(before or {})
     for message in messages:
         if message["type"] == "RECORD":
             stream, row = message["stream"], dict(message["record"])
-            row.pop(OF_THE_RUN, None)
             key = (stream, *(row[column] for column in KEYS[stream]))
-            table[key] = row
+            table[key] = undated(row)
     return table
 
 

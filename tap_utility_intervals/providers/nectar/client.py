@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from copy import copy
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -184,9 +185,10 @@ class Client:
     ) -> Page[T]:
         """One page of a list."""
         numbered = [*params, ("page", str(number))]
-        return self.transport.get(
+        page = self.transport.get(
             path, numbered, decode=decode, source=source, reader=self.reader
         )
+        return replace(page, read_at=self.transport.clock.now())
 
     def pages(
         self,

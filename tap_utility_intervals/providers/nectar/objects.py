@@ -54,6 +54,8 @@ class Page(Generic[T]):
     total: int | None = None
     """How many there are on all pages."""
     has_next: bool = False
+    read_at: str | None = None
+    """When it had arrived; set by the client."""
 
 
 class _IntervalPage(Struct, rename="camel"):

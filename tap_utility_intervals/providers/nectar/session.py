@@ -120,7 +120,7 @@ class NectarSession:
             credential="nectar_api_key",
         )
         transport = Transport(
-            endpoint, settings, limiter or Limiter(None, self.workers)
+            endpoint, settings, limiter or Limiter(None, self.workers), run.clock
         )
         transport.spool.share(SHARED, run.selected)
         self.types = sorted(set(_words(settings, "nectar_datasource_types") or ()))

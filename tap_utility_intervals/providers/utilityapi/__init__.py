@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tap_utility_intervals.floor.clock import Clock
 from tap_utility_intervals.floor.limiter import Limiter
 from tap_utility_intervals.providers.base import Provider, Run, Session
 from tap_utility_intervals.providers.http import Endpoint, Transport
@@ -91,7 +92,7 @@ def check(settings: Settings) -> None:
     config.credential(CREDENTIAL, settings.raw[CREDENTIAL])
 
 
-def transport(settings: Settings) -> Transport:
+def transport(settings: Settings, clock: Clock | None = None) -> Transport:
     """The way to UtilityAPI with the configured token."""
     endpoint = Endpoint(
         provider=NAME,
@@ -102,12 +103,12 @@ def transport(settings: Settings) -> Transport:
     limiter = Limiter(
         settings.raw["utilityapi_requests_per_second"], settings.max_concurrency
     )
-    return Transport(endpoint, settings, limiter)
+    return Transport(endpoint, settings, limiter, clock)
 
 
 def connect(run: Run) -> Session:
     """A session for one run."""
-    return UtilityApiSession(run, transport(run.settings))
+    return UtilityApiSession(run, transport(run.settings, run.clock))
 
 
 PROVIDER = Provider(

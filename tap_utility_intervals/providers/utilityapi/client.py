@@ -184,6 +184,7 @@ class UtilityApi:
             path, params, decode=decode, source=source, reader=self.reader
         )
         while True:
+            page.read_at = self.transport.clock.now()
             yield page
             paginator.advance(page)  # type: ignore[arg-type]
             link: Any = paginator.current_value

@@ -65,6 +65,8 @@ class Block(Struct, gc=False):
     base: Base | None = None
     sources: list[Origin] | None = None
     readings: list[Reading] = field(default_factory=list)
+    read_at: str | None = None
+    """When the answer that held it had arrived; not sent by the API."""
 
 
 class Page(Struct, gc=False):
@@ -76,6 +78,8 @@ class Page(Struct, gc=False):
     items: list[Raw | dict[str, Any]]
     next: str | None = None
     is_incomplete: bool = False
+    read_at: str | None = None
+    """When it had arrived; set by the client."""
 
 
 class _Intervals(Struct, gc=False):

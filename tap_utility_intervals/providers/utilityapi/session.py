@@ -190,7 +190,9 @@ class UtilityApiSession:
                     return {}
                 for item in page.items:
                     # One that names no meter goes to none: then all are asked alone.
-                    found.setdefault(owner(item) or "", []).append(Page([item]))
+                    found.setdefault(owner(item) or "", []).append(
+                        Page([item], read_at=page.read_at)
+                    )
         except errors.Unauthorized:
             raise
         except (errors.ProviderError, ListingEnded):

@@ -185,9 +185,8 @@ def test_an_incomplete_answer_gives_its_rows_and_keeps_the_bookmark(
     sandbox.world.utilityapi_options.incomplete = True
     second = synced(sandbox, first.state)
     assert known | values(second.rows("intervals")) == utilityapi_values(sandbox.world)
-    assert (
-        second.state["bookmarks"]["intervals"] == first.state["bookmarks"]["intervals"]
-    )
+    before, after = (run.state["bookmarks"]["intervals"] for run in (first, second))
+    assert after["partitions"] == before["partitions"]
     assert any("incomplete" in what for what in second.tap.report.warnings)
 
 

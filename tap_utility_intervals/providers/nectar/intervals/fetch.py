@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from urllib.parse import quote
@@ -119,7 +118,7 @@ class Spans:
                 census.count(page.total, (row.id for row in page.items))
                 if census.moved:
                     break
-                self._take(page.items, span, newest, batch)
+                self._take(page, span, newest, batch)
                 if census.is_endless:
                     break
         finally:
@@ -129,13 +128,13 @@ class Spans:
 
     def _take(
         self,
-        items: Sequence[Interval],
+        page: Page[Interval],
         span: Span,
         newest: dict[str, IntervalRecord],
         batch: Batch,
     ) -> None:
         """Keep the rows of the span, of each id the newest."""
-        for row in items:
+        for row in page.items:
             try:
                 start, _ = values.instant(row.start)
             except ValueError:
@@ -148,7 +147,7 @@ class Spans:
                 self._counted.add(row.id)
                 batch.starts.append(start)
             try:
-                record = self._record(row)
+                record = self._record(row, page.read_at)
             except ValueError:
                 batch.keyless += 1
                 continue

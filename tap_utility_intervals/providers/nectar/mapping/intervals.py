@@ -81,8 +81,8 @@ class Intervals:
         self._fallback = fallback
         self._meters: dict[tuple[str | None, bytes], _Meter] = {}
 
-    def record(self, row: Interval) -> IntervalRecord:
-        """The record of an interval.
+    def record(self, row: Interval, read_at: str | None = None) -> IntervalRecord:
+        """The record of an interval, in an answer that had arrived at `read_at`.
 
         Raises:
             ValueError: when it cannot have a key: no id, or no readable start or end.
@@ -122,6 +122,7 @@ class Intervals:
             source_id=row.id,
             source_created_at=read.instant("source_created_at", row.created),
             source_updated_at=read.instant("source_updated_at", row.updated),
+            read_at=read_at,
             unreadable=read.unreadable,
         )
 

@@ -166,6 +166,7 @@ class Listing:
             except ValueError:
                 self.warn("an Interval object that is no object was left out")
                 continue
+            held.read_at = page.read_at
             # One that names no meter can only be of the one that was asked for.
             if held.meter_uid in {self.meter.uid, None, ""}:
                 yield from timeline.add(held)

@@ -196,6 +196,7 @@ class _Common:
     source_id: str | None
     created_at: str | None
     updated_at: str | None
+    read_at: str | None
     meter_number: str | None
 
 
@@ -214,6 +215,7 @@ def _common(held: Block, meter: Meter) -> _Common:
         source_type=",".join(types) or None,
         source_id=held.uid or None,
         created_at=_stamp(held.created),
+        read_at=held.read_at,
         updated_at=_stamp(held.updated),
         meter_number=numbers[0] if len(numbers) == 1 else None,
     )
@@ -271,6 +273,7 @@ def _row(  # noqa: PLR0913, PLR0917 - the hot path: no objects made for argument
         common.source_id,
         common.created_at,
         common.updated_at,
+        common.read_at,
         unreadable,
     )
 
