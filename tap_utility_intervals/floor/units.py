@@ -159,13 +159,15 @@ def normalize(value: Decimal, unit: Unit) -> Decimal | None:
 
 
 def read_number(value: object) -> Decimal | None:
-    """Return a provider's number with exactly its digits; `None` for `None`.
+    """Return a provider's number with exactly its digits; `None` when absent.
+
+    Absent is `None`, and blank text: nothing was said, so nothing is unreadable.
 
     Reads `int`, `Decimal`, `msgspec.Raw` (JSON: a number, a quoted one, or null) and
     text such as `"412.50"`, `" -0.10 "`, `"+3"`, `"1e3"`.
 
     Raises:
-        ValueError: Not a finite plain decimal number (`""`, `"1,234.5"`, `"NaN"`,
+        ValueError: Not a finite plain decimal number (`"1,234.5"`, `"NaN"`,
             `True`, a list), longer than 100 characters, or of a size (beyond 1e±300)
             that would print as a page of zeros. The message never quotes the value.
         TypeError: A `float`: its digits are lost already, which is our own mistake.
@@ -183,8 +185,10 @@ def read_number(value: object) -> Decimal | None:
     return _within_reason(Decimal(value))
 
 
-def _parse(text: str) -> Decimal:
+def _parse(text: str) -> Decimal | None:
     text = text.strip()
+    if not text:
+        return None
     if len(text) > _MAX_LENGTH or not _NUMBER.fullmatch(text):
         raise ValueError("not a plain decimal number")
     number = Decimal(text)

@@ -31,8 +31,11 @@ DEEPEST = 100
 
 _EXACT = msgspec.json.Encoder(decimal_format="number")
 
-SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-"""An escape for half a character, with or without its other half."""
+NUL = b"\\u0000"
+"""The escape for NUL; JSON that holds it must be read with `loads`."""
+
+_ODD_ESCAPE = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
+"""An escape for half a character, with or without its other half, or for NUL."""
 
 _TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -78,7 +81,7 @@ class Values:
 
     def integer(self, column: str, value: object) -> int | None:
         """A count within the bounds of the schemas."""
-        if value is None:
+        if value is None or value == "":
             return None
         if isinstance(value, int) and not isinstance(value, bool):
             if abs(value) <= LARGEST_INTEGER:
@@ -90,7 +93,9 @@ class Values:
 
     def flag(self, column: str, value: object) -> bool | None:
         """A truth value, as JSON or as the words true and false."""
-        if value is None or isinstance(value, bool):
+        if value is None or value == "":
+            return None
+        if isinstance(value, bool):
             return value
         words = {"true": True, "false": False}
         if isinstance(value, str) and value.lower() in words:
@@ -146,9 +151,11 @@ class Values:
 
 
 def as_text(value: object) -> str:
-    """A value as the provider may have written it."""
+    """A value as the provider may have written it; of a JSON text, what it says."""
     if isinstance(value, msgspec.Raw):
-        return bytes(value).decode("utf-8", "replace")
+        text = bytes(value)
+        said = loads(text) if text.startswith(b'"') else None
+        return said if isinstance(said, str) else text.decode("utf-8", "replace")
     if isinstance(value, (str, Decimal)):
         return str(value)
     return _EXACT.encode(value).decode()
@@ -157,7 +164,7 @@ def as_text(value: object) -> str:
 def loads(body: bytes) -> Any:  # noqa: ANN401 - JSON
     """JSON as Python values, numbers with all their digits, NaN as its word.
 
-    A byte that is no UTF-8 becomes U+FFFD, as half a character does.
+    A byte that is no UTF-8 becomes U+FFFD, as half a character and NUL do.
 
     Raises:
         ValueError: when it is not JSON at all.
@@ -172,7 +179,7 @@ def loads(body: bytes) -> Any:  # noqa: ANN401 - JSON
         )
     except RecursionError:
         raise TooDeep("JSON that is nested too deeply") from None
-    return _whole_characters(found) if SURROGATE.search(text) else found
+    return _writable(found) if _ODD_ESCAPE.search(text) else found
 
 
 def exact(value: object) -> msgspec.Raw:
@@ -211,15 +218,16 @@ def _integer(number: str) -> int | str:
     return int(number) if len(number) <= LONGEST_NUMBER else number
 
 
-def _whole_characters(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Put U+FFFD for halves of characters, which no encoder can write."""
+def _writable(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Put U+FFFD for halves of characters and for NUL, at every depth.
+
+    No encoder writes the halves, and PostgreSQL stores no NUL.
+    """
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return whole.replace("\0", "\ufffd")
     if isinstance(value, list):
-        return [_whole_characters(item) for item in value]
+        return [_writable(item) for item in value]
     if isinstance(value, dict):
-        return {
-            _whole_characters(name): _whole_characters(item)
-            for name, item in value.items()
-        }
+        return {_writable(name): _writable(item) for name, item in value.items()}
     return value

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tap_utility_intervals.floor.values import (
     LARGEST_INTEGER,
     MAX_KEPT,
+    NUL,
     Values,
     as_text,
     loads,
@@ -38,7 +39,8 @@ CASES: dict[str, list[tuple[Any, Any]]] = {
         (5, Decimal(5)),
         ("412.50", Decimal("412.50")),
         (msgspec.Raw(b"0.10"), Decimal("0.10")),
-        ("", ODD),
+        ("", None),
+        (msgspec.Raw(b'""'), None),
         ("1,234.5", ODD),
         (True, ODD),
         ("NaN", ODD),
@@ -54,7 +56,7 @@ CASES: dict[str, list[tuple[Any, Any]]] = {
         ("007", 7),
         ("-1", ODD),
         ("9999999999", ODD),
-        ("", ODD),
+        ("", None),
         (True, ODD),
         (Decimal("1.5"), ODD),
         (Decimal("1.0"), ODD),
@@ -66,7 +68,7 @@ CASES: dict[str, list[tuple[Any, Any]]] = {
         ("true", True),
         ("False", False),
         ("yes", ODD),
-        ("", ODD),
+        ("", None),
         (1, ODD),
         (0, ODD),
     ],
@@ -132,7 +134,9 @@ def test_only_the_beginning_of_a_long_text_is_kept() -> None:
 
 
 def test_a_texts_value_is_told_as_it_was_sent() -> None:
-    assert as_text(msgspec.Raw(b'"1,5"')) == '"1,5"'
+    assert as_text(msgspec.Raw(b'"1,5"')) == "1,5"
+    assert as_text(msgspec.Raw(b'"a\\u0000\\ud800"')) == "a\ufffd\ufffd"
+    assert as_text(msgspec.Raw(b'["1,5"]')) == '["1,5"]'
     assert as_text(msgspec.Raw(b"\xff")) == "\ufffd"
     assert as_text(Decimal("0.10")) == "0.10"
     assert as_text({"a": Decimal("0.10")}) == '{"a":0.10}'
@@ -154,6 +158,15 @@ def test_half_a_character_is_replaced_so_that_it_can_be_written() -> None:
     found = loads(b'{"a": ["x\\ud83d"], "\\uDE00": "\\ud83d\\udd0c", "n": 1}')
     assert found == {"a": ["x\ufffd"], "\ufffd": "🔌", "n": 1}
     msgspec.json.encode(found)
+
+
+@pytest.mark.parametrize("body", [b"%s", b'[{"a": [%s]}]', b'{"a": {"b": %s}}'])
+def test_nul_is_replaced_at_every_depth(body: bytes) -> None:
+    found = loads(body % b'{"\\u0000": ["x\\u0000"], "b": "\\\\u0000"}')
+    text = msgspec.json.encode(found)
+    assert NUL not in text.replace(b"\\\\u0000", b"")
+    assert text.count("\ufffd".encode()) == 2
+    assert text.count(b"\\\\u0000") == 1
 
 
 json_values = st.recursive(

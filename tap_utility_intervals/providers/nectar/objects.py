@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from tap_utility_intervals.floor.values import exact, loads
+from tap_utility_intervals.floor.values import NUL, exact, loads
 
 T = TypeVar("T")
 
@@ -76,11 +76,13 @@ def interval_page(body: bytes) -> Page[Interval]:
         ValueError: when it is no such page; odd rows and values are no reason.
     """
     try:
-        page = _INTERVAL_PAGE.decode(body)
+        page = None if NUL in body else _INTERVAL_PAGE.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
+        page = None
+    if page is None:
         loose = entity_page("intervals", "totalIntervals")(body)
         if loose.total is None:
-            raise ValueError("a page of intervals without its total") from None
+            raise ValueError("a page of intervals without its total")
         items = [_loose_interval(row) for row in loose.items]
         return Page(items, loose.number, loose.pages, loose.total, loose.has_next)
     return Page(

@@ -16,7 +16,7 @@ from msgspec import Meta, Raw, Struct, field
 
 from tap_utility_intervals.floor.instants import parse_instant
 from tap_utility_intervals.floor.ranges import Range
-from tap_utility_intervals.floor.values import loads
+from tap_utility_intervals.floor.values import NUL, loads
 
 NULL = Raw(b"null")
 
@@ -153,9 +153,11 @@ def block(item: Raw | dict[str, Any], warn: Callable[[str], None]) -> Block:
     """
     if isinstance(item, Raw):
         try:
-            return _STRICT.decode(item)
+            if NUL not in bytes(item):
+                return _STRICT.decode(item)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            item = _loosely(item)
+            pass  # it is read loosely
+        item = _loosely(item)
     if not isinstance(item, dict):
         raise ValueError("an Interval object that is no object")  # noqa: TRY004 - the body's fault
     base = item.get("base")

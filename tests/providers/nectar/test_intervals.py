@@ -669,7 +669,7 @@ def test_an_answer_of_another_shape_is_no_empty_page(serve: Serve, body: str) ->
 @pytest.mark.parametrize(
     ("usage", "text"),
     [
-        ('""', ""),
+        ('"a\\u0000"', "a\ufffd"),
         ('"1,234.5"', "1,234.5"),
         ("true", "true"),
         ("NaN", "NaN"),
