@@ -27,10 +27,6 @@ class Limiter:
     `with limiter:` waits for a free slot, for an end of any hold, and for its turn;
     turns are `1 / per_second` apart, without bursts, also after a hold. The slot is
     free again when the block ends.
-
-    Attributes:
-        requests: How many blocks were entered.
-        seconds_waited: How long their threads waited for that, in sum.
     """
 
     def __init__(
@@ -50,8 +46,6 @@ class Limiter:
         """
         if in_flight < 1 or (per_second is not None and not per_second > 0):
             raise ValueError("a limiter must let something pass")
-        self.requests = 0
-        self.seconds_waited = 0.0
         self._spacing = 0.0 if per_second is None else 1 / per_second
         self._free = in_flight
         self._turn = -math.inf
@@ -70,7 +64,6 @@ class Limiter:
         Raises:
             Stopped: The limiter was stopped before or meanwhile.
         """
-        begun = self._clock()
         self._take_slot()
         try:
             while (seconds := self._take_turn()) > 0:
@@ -78,9 +71,6 @@ class Limiter:
         except BaseException:
             self._give_slot()
             raise
-        with self._lock:
-            self.requests += 1
-            self.seconds_waited += self._clock() - begun
 
     def __exit__(self, *_: object) -> None:
         """Free the slot."""

@@ -17,14 +17,12 @@ Range: TypeAlias = tuple[datetime, datetime]
 """`[start, end)` as two aware instants."""
 
 _ZERO = timedelta(0)
-_SECOND = timedelta(seconds=1)
 _EARLIEST = datetime.min.replace(tzinfo=timezone.utc)
-_LATEST = datetime.max.replace(tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The `[start, end)` of one request, in UTC; without a start, no lower bound.
+    """A `[start, end)` that is wanted, in UTC; without a start, no lower bound.
 
     Raises:
         ValueError: An instant is naive, or the start lies after the end.
@@ -40,51 +38,6 @@ class Window:
             object.__setattr__(self, "start", as_utc(self.start))
             if self.start > self.end:
                 raise ValueError("a window starts after its end")
-
-    def contains(self, instant: datetime) -> bool:
-        """Return whether the (aware) instant lies in `[start, end)`."""
-        return (self.start is None or self.start <= instant) and instant < self.end
-
-    def padded(self, by: timedelta) -> Window:
-        """Return the window wider by `by` on both sides, within the years 1 to 9999."""
-        start = None if self.start is None else _earlier(self.start, by)
-        return Window(start, _later(self.end, by))
-
-    def halves(self, least: timedelta) -> tuple[Window, Window] | None:
-        """Return two adjacent windows that make up this one.
-
-        They meet at a whole second after the start, so that an API which is asked in
-        seconds sees the same edge twice.
-
-        Returns:
-            `None` if either half would be shorter than `least` (or empty), and for a
-            window without a lower bound, which has no middle.
-        """
-        if self.start is None:
-            return None
-        step = (self.end - self.start) // 2 // _SECOND * _SECOND
-        if step < max(least, _SECOND):
-            return None
-        middle = self.start + step
-        return Window(self.start, middle), Window(middle, self.end)
-
-
-def windows(start: datetime, end: datetime, size: timedelta) -> Iterator[Window]:
-    """Yield windows that cover `[start, end)` exactly, without overlap, in order.
-
-    Each is `size` long, the last one possibly shorter; none if `start >= end`.
-
-    Raises:
-        ValueError: `size` is not positive, or an instant is naive.
-    """
-    if size <= _ZERO:
-        raise ValueError("windows need a positive size")
-    start, end = as_utc(start), as_utc(end)
-    while end - start > size:
-        yield Window(start, start + size)
-        start += size
-    if start < end:
-        yield Window(start, end)
 
 
 def merge(ranges: Iterable[Range], gap: timedelta = _ZERO) -> list[Range]:
@@ -144,11 +97,3 @@ def _holes(
         start = max(start, done)
     if start < end:
         yield start, end
-
-
-def _earlier(instant: datetime, by: timedelta) -> datetime:
-    return instant - by if instant - _EARLIEST > by else _EARLIEST
-
-
-def _later(instant: datetime, by: timedelta) -> datetime:
-    return instant + by if _LATEST - instant > by else _LATEST

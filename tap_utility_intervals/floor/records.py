@@ -19,13 +19,6 @@ Number: TypeAlias = Decimal | msgspec.Raw
 """A JSON number, digit for digit as sent or exactly computed."""
 
 
-class Provider(str, Enum):
-    """The data API a row came from."""
-
-    UTILITYAPI = "utilityapi"
-    NECTAR = "nectar"
-
-
 class Measure(str, Enum):
     """What kind of quantity a unit measures; quantities convert only inside one."""
 

@@ -163,7 +163,6 @@ class StateOutlet(StateWriter):
         """Send through `writer`; the first offer is due after one interval."""
         super().__init__(writer)
         self.interval = interval
-        self.sent = 0
         self._pages = cast("PageWriter", writer)
         self._clock = clock
         self._last_sent = clock()
@@ -183,7 +182,6 @@ class StateOutlet(StateWriter):
         self._message_writer.write_message(StateMessage(value=state))
         self._last_digest = digest
         self._bytes += len(encoded)
-        self.sent += 1
 
     def offer(self, state: Any) -> None:  # noqa: ANN401
         """Send the STATE if one is due."""

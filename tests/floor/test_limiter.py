@@ -53,10 +53,10 @@ def join(threads: list[threading.Thread]) -> None:
 def test_never_more_in_flight_than_allowed(in_flight: int, threads: int) -> None:
     limiter = Limiter(None, in_flight)
     lock = threading.Lock()
-    running = most = 0
+    running = most = passed = 0
 
     def work() -> None:
-        nonlocal running, most
+        nonlocal running, most, passed
         for _ in range(5):
             with limiter:
                 with lock:
@@ -64,10 +64,11 @@ def test_never_more_in_flight_than_allowed(in_flight: int, threads: int) -> None
                     most = max(most, running)
                 with lock:
                     running -= 1
+                    passed += 1
 
     join(in_threads(threads, work))
     assert most <= in_flight
-    assert limiter.requests == threads * 5
+    assert passed == threads * 5
 
 
 def test_as_many_as_allowed_do_run_at_once() -> None:
@@ -79,7 +80,6 @@ def test_as_many_as_allowed_do_run_at_once() -> None:
             meeting.wait()
 
     join(in_threads(8, work))
-    assert limiter.requests == 8
 
 
 @given(st.floats(0.01, 100), st.lists(st.floats(0, 300), min_size=1, max_size=30))
@@ -96,7 +96,7 @@ def test_turns_are_evenly_spaced_whatever_the_pauses(
     spacing = 1 / per_second
     assert all(b - a >= spacing - 1e-6 for a, b in pairwise(entered))
     waits = sum(max(0.0, spacing - pause) for pause in pauses[:-1])
-    assert limiter.seconds_waited == pytest.approx(waits, abs=1e-6)
+    assert entered[-1] - 1000 == pytest.approx(sum(pauses[:-1]) + waits, abs=1e-6)
     assert entered[0] == 1000.0  # the first has nothing to wait for
 
 
@@ -205,7 +205,6 @@ def test_stop_wakes_those_who_wait_for_time() -> None:
     limiter.stop()
     join(threads)
     assert outcome == ["stopped"] * 4
-    assert limiter.requests == 0
 
 
 def test_nobody_passes_after_stop() -> None:
@@ -234,7 +233,7 @@ def test_an_interrupted_wait_gives_its_slot_back() -> None:
         pass
     time.now += 5
     with limiter:
-        assert limiter.requests == 1
+        assert limiter._free == 0
 
 
 def test_an_error_inside_gives_the_slot_back() -> None:
@@ -242,7 +241,7 @@ def test_an_error_inside_gives_the_slot_back() -> None:
     with pytest.raises(ZeroDivisionError), limiter:
         raise ZeroDivisionError
     with limiter:
-        assert limiter.requests == 2
+        assert limiter._free == 0
 
 
 def test_sleep_is_for_this_thread_alone() -> None:
