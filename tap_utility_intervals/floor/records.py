@@ -129,9 +129,9 @@ class MeterRecord(Struct):
     reading_count: int | None = None
     first_interval_start: str | None = None
     last_interval_end: str | None = None
-    interval_coverage: list[tuple[str, str]] | None = None
+    interval_coverage: list[dict[str, str]] | None = None
     bill_count: int | None = None
-    bill_coverage: list[tuple[str, str]] | None = None
+    bill_coverage: list[dict[str, str]] | None = None
     created_at: str | None = None
     updated_at: str | None = None
     listed_at: str | None = None

@@ -18,6 +18,9 @@ from tap_utility_intervals.floor.values import Values
 
 EXTRA = "extra"
 
+RANGE = ("start", "end")
+"""A range is sent as a list of two; BigQuery has no lists of lists."""
+
 _SECRET = re.compile(r"(?i)(secret|password|passwd|token|api[_-]?key|credential)s?$")
 """Names of undeclared attributes that are never emitted."""
 
@@ -100,6 +103,8 @@ class _Reader(Values):
         if value is None:
             return None
         kinds = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+        if isinstance(value, list) and _is_range(schema) and len(value) == len(RANGE):
+            value = dict(zip(RANGE, value, strict=True))
         if isinstance(value, dict) and "object" in kinds:
             if "properties" in schema:
                 return self.members(path, value, schema["properties"])
@@ -143,6 +148,10 @@ class _Reader(Values):
         if day is not None and day != value:
             self.extra[path] = value
         return day
+
+
+def _is_range(schema: Mapping[str, Any]) -> bool:
+    return tuple(schema.get("properties", ())) == RANGE
 
 
 def _without_secrets(value: Any) -> Any:  # noqa: ANN401 - JSON

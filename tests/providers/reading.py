@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -106,6 +107,9 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def at(record: Any, path: str) -> Any:
     """What stands at a dotted path of a record; KeyError if nothing does."""
+    # A range is sent as a pair and delivered as an object.
+    path = re.sub(r"(_coverage\.\d+)\.0", r"\1.start", path)
+    path = re.sub(r"(_coverage\.\d+)\.1", r"\1.end", path)
     for name in path.split("."):
         record = record[int(name)] if isinstance(record, list) else record[name]
     return record

@@ -43,8 +43,11 @@ SCHEMA: dict[str, Any] = {
         "ranges": {
             "type": ["array", "null"],
             "items": {
-                "type": "array",
-                "items": {"type": ["string", "null"], "format": "date-time"},
+                "type": "object",
+                "properties": {
+                    name: {"type": ["string", "null"], "format": "date-time"}
+                    for name in ("start", "end")
+                },
             },
         },
         "extra": {"type": ["object", "null"], "additionalProperties": True},
@@ -86,7 +89,7 @@ def shape(**sent: Any) -> dict[str, Any]:
         (
             "ranges",
             [["2026-01-01T00:00:00-05:00", None]],
-            [["2026-01-01T05:00:00.000000Z", None]],
+            [{"start": "2026-01-01T05:00:00.000000Z", "end": None}],
         ),
     ],
 )

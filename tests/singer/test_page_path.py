@@ -108,7 +108,9 @@ def meters() -> list[Sequence[msgspec.Struct]]:
         is_archived=False,
         reading_count=2_147_483_647,
         first_interval_start="2025-01-01T00:00:00Z",
-        interval_coverage=[("2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z")],
+        interval_coverage=[
+            {"start": "2025-01-01T00:00:00Z", "end": "2026-01-01T00:00:00Z"}
+        ],
         bill_count=0,
         bill_coverage=[],
         listed_at="2026-05-27T16:48:25Z",

@@ -186,7 +186,9 @@ def test_a_meter_with_all_its_columns_is_the_line_of_the_sdk() -> None:
         "1",
         "utilityapi",
         meter_numbers=["a", "b"],
-        interval_coverage=[("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z")],
+        interval_coverage=[
+            {"start": "2026-01-01T00:00:00Z", "end": "2026-02-01T00:00:00Z"}
+        ],
         is_active=True,
         reading_count=2_147_483_647,
     )

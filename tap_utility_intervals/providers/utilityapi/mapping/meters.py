@@ -117,10 +117,10 @@ def _aware(value: object) -> datetime:
     return parse_instant(value, naive_is_utc=True).astimezone(timezone.utc)
 
 
-def _spans(ranges: Sequence[Range], sent: object) -> list[tuple[str, str]] | None:
+def _spans(ranges: Sequence[Range], sent: object) -> list[dict[str, str]] | None:
     if sent is None:
         return None
-    return [(seconds_form(start), seconds_form(end)) for start, end in ranges]
+    return [{"start": seconds_form(a), "end": seconds_form(b)} for a, b in ranges]
 
 
 def _texts(read: Values, column: str, value: object) -> list[str] | None:
