@@ -157,7 +157,7 @@ class PagedStream(Stream):
 
         The conditions are those under which the SDK's path was seen to do nothing to a
         record before its map but to leave whole columns out: rows have the form of our
-        own schema, so conformance changes none (`tests/core/test_page_path.py`).
+        own schema, so conformance changes none (`tests/singer/test_page_path.py`).
         """
         chosen = [n for n in self.schema["properties"] if self.mask["properties", n]]
         is_known = (
