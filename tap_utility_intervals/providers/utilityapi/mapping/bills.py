@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import time
+from decimal import Decimal
 from typing import Any
 
-from tap_utility_intervals.floor.instants import parse_instant, seconds_form
-from tap_utility_intervals.floor.records import UsageRecord
+from tap_utility_intervals.floor.instants import as_utc, parse_instant, seconds_form
+from tap_utility_intervals.floor.records import Commodity, UsageRecord
 from tap_utility_intervals.floor.units import normalize, unit
 from tap_utility_intervals.floor.values import Values
 from tap_utility_intervals.providers.utilityapi.mapping.meters import (
@@ -14,6 +16,9 @@ from tap_utility_intervals.providers.utilityapi.mapping.meters import (
     Meter,
     commodity,
 )
+
+KWH = "kWh"
+MIDNIGHT = time()
 
 
 def usage(bill: Mapping[str, Any], meter: Meter, listed_at: str) -> UsageRecord:
@@ -27,12 +32,9 @@ def usage(bill: Mapping[str, Any], meter: Meter, listed_at: str) -> UsageRecord:
     if uid is None:
         raise ValueError("a bill without a uid")
     base = read.mapping("base", bill.get("base"))
-    quantity = read.number("quantity", base.get("bill_total_volume"))
-    raw_unit = read.text("unit", base.get("bill_total_unit"))
-    if quantity is None and base.get("bill_total_kwh") is not None:
-        # Deprecated, and null for gas and water; older bills have nothing else.
-        quantity = read.number("quantity", base.get("bill_total_kwh"))
-        raw_unit = "kwh"
+    service_class = read.text("commodity", base.get("service_class"))
+    flowing = commodity(service_class) or meter.commodity
+    quantity, raw_unit = _quantity(read, base, flowing)
     meant = unit(raw_unit)
     normalized = None if quantity is None else normalize(quantity, meant)
     start, end = base.get("bill_start_date"), base.get("bill_end_date")
@@ -42,8 +44,8 @@ def usage(bill: Mapping[str, Any], meter: Meter, listed_at: str) -> UsageRecord:
         meter_key=meter.uid,
         source_meter_id=meter.uid,
         bill_id=uid,
-        period_start_date=read.date("period_start_date", start),
-        period_end_date=read.date("period_end_date", end),
+        period_start_date=local_date(start) or read.date("period_start_date", start),
+        period_end_date=local_date(end) or read.date("period_end_date", end),
         period_start_at=_instant_sent(start),
         period_end_at=_instant_sent(end),
         quantity=quantity,
@@ -52,8 +54,7 @@ def usage(bill: Mapping[str, Any], meter: Meter, listed_at: str) -> UsageRecord:
         quantity_normalized=normalized,
         unit_normalized=None if normalized is None else meant.normalized,
         measure=meant.measure if raw_unit else None,
-        commodity=commodity(read.text("commodity", base.get("service_class")))
-        or meter.commodity,
+        commodity=flowing,
         cost=read.number("cost", base.get("bill_total_cost")),
         tariff=read.text("tariff", base.get("service_tariff")),
         time_of_use_breakdown=read.objects("time_of_use_breakdown", bill.get("tou"))
@@ -64,6 +65,42 @@ def usage(bill: Mapping[str, Any], meter: Meter, listed_at: str) -> UsageRecord:
         listed_at=listed_at,
         unreadable=read.unreadable,
     )
+
+
+def _quantity(
+    read: Values, base: Mapping[str, Any], flowing: Commodity | None
+) -> tuple[Decimal | None, str | None]:
+    """A bill's volume and the word for its unit.
+
+    `bill_total_kwh` is deprecated, and 0 or null for gas and water; older bills of
+    electricity have nothing else.
+    """
+    volume = read.number("quantity", base.get("bill_total_volume"))
+    word = read.text("unit", base.get("bill_total_unit"))
+    says_other = (
+        flowing not in {None, Commodity.ELECTRICITY}
+        if word is None
+        else (unit(word).name != KWH)
+    )
+    if volume is not None or says_other:
+        return volume, word
+    kwh = read.number("quantity", base.get("bill_total_kwh"))
+    return kwh, word if kwh is None else word or "kwh"
+
+
+def local_date(sent: object) -> str | None:
+    """The day a bill's paper has for an instant; None when none was sent.
+
+    DEMO bills run from midnight to midnight UTC, written in the utility's offset; the
+    documentation's example has local midnight (https://utilityapi.com/docs/api/bills).
+    """
+    try:
+        local = parse_instant(sent, naive_is_utc=True)
+    except ValueError:
+        return None
+    utc = as_utc(local)
+    is_utc_midnight = local.time() != MIDNIGHT and utc.time() == MIDNIGHT
+    return (utc if is_utc_midnight else local).date().isoformat()
 
 
 def _instant_sent(value: object) -> str | None:
