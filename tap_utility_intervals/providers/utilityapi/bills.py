@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import Any
 
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.instants import micros_form, parse_instant
+from tap_utility_intervals.floor.ranges import Range, missing
 from tap_utility_intervals.floor.records import UsageRecord
 from tap_utility_intervals.floor.values import Values
 from tap_utility_intervals.providers.base import (
@@ -25,6 +27,7 @@ from tap_utility_intervals.providers.base import (
     Rows,
 )
 from tap_utility_intervals.providers.utilityapi import bookmarks as stored
+from tap_utility_intervals.providers.utilityapi.bookmarks import DAY
 from tap_utility_intervals.providers.utilityapi.client import (
     UtilityApi,
     persistent,
@@ -33,6 +36,9 @@ from tap_utility_intervals.providers.utilityapi.intervals.job import context
 from tap_utility_intervals.providers.utilityapi.mapping.bills import usage
 from tap_utility_intervals.providers.utilityapi.mapping.meters import Meter
 from tap_utility_intervals.providers.utilityapi.rules import Rules
+
+SEAM = timedelta(days=3)
+"""Whether a period's last day counts differs by utility, and with it small holes."""
 
 
 class BillJob:
@@ -74,7 +80,7 @@ class BillJob:
             return
         for uid, found in bills.items():
             meter = self.meters[uid]
-            if meter.bill_count and not found and len(bills) > 1:
+            if len(bills) > 1 and self._is_worth_asking_alone(meter, found):
                 yield from self._alone(meter)
             else:
                 yield from self._of_one(meter, found)
@@ -146,8 +152,28 @@ class BillJob:
         if self.is_incomplete:
             self.warn("an answer is marked incomplete; the meter's bookmark stays")
         else:
-            yield Reached(context(meter), self._bookmark(meter, rows))
+            yield Reached(context(meter), self._bookmark(meter, found, rows))
         yield Finished(context(meter))
+
+    def _listed(self, meter: Meter, found: Mapping[str, UsageRecord]) -> str | None:
+        """What makes the meter unchanged from now on; None if nothing may."""
+        if meter.status == "pending":
+            return None
+        lacking = shortfall(meter, found)
+        if lacking:
+            self.warn(f"meter {meter.uid} {lacking}; read again in the next run")
+            return None
+        return stored.bill_listing(meter, self.rules)
+
+    def _is_worth_asking_alone(
+        self, meter: Meter, found: Mapping[str, UsageRecord]
+    ) -> bool:
+        """Whether an answer for several meters lacks bills, for the first time."""
+        known = self.olds[meter.uid]
+        is_news = not known or "listed" in known
+        return bool(meter.bill_count) and (
+            not found or (is_news and shortfall(meter, found) is not None)
+        )
 
     def _is_in_period(self, record: UsageRecord) -> bool:
         """Whether a bill's period touches what is asked for; an unknown one does."""
@@ -158,7 +184,12 @@ class BillJob:
         too_late = end and first and first >= end.date().isoformat()
         return not (too_early or too_late)
 
-    def _bookmark(self, meter: Meter, rows: list[UsageRecord]) -> Bookmark:
+    def _bookmark(
+        self,
+        meter: Meter,
+        found: Mapping[str, UsageRecord],
+        rows: Sequence[UsageRecord],
+    ) -> Bookmark:
         old = self.olds[meter.uid]
         known = stored.instant_of(old)
         updates = [row.source_updated_at for row in rows if row.source_updated_at]
@@ -168,7 +199,36 @@ class BillJob:
             known = max(newest, known or newest)
         if known is not None:
             bookmark["replication_key_value"] = micros_form(known)
-        if meter.status != "pending":
-            bookmark["listed"] = stored.bill_listing(meter, self.rules)
+        listed = self._listed(meter, found)
+        if listed is not None:
+            bookmark["listed"] = listed
         bookmark["scanned"] = stored.scan_day(meter.uid, old, self.rules)
         return bookmark
+
+
+def shortfall(meter: Meter, found: Mapping[str, UsageRecord]) -> str | None:
+    """What the listing promises of a meter's bills and did not come, in words.
+
+    Args:
+        meter: as listed before its bills were asked for.
+        found: all its bills by uid, before any is left out.
+    """
+    promised = meter.bill_count or 0
+    if len(found) < promised:
+        return f"lists {promised:,} bills, of which {len(found):,} came"
+    periods = [_period(record) for record in found.values()]
+    known = [period for period in periods if period]
+    if len(known) == len(periods) and missing(meter.bill_coverage, known, SEAM):
+        return "lists coverage by bills of which some did not come"
+    return None
+
+
+def _period(record: UsageRecord) -> Range | None:
+    """A bill's period, its last day included; None if it cannot be told."""
+    if record.period_start_date is None or record.period_end_date is None:
+        return None
+    first, last = (
+        datetime.fromisoformat(day).replace(tzinfo=timezone.utc)
+        for day in (record.period_start_date, record.period_end_date)
+    )
+    return first, last + DAY

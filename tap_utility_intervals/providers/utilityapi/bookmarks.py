@@ -25,8 +25,8 @@ from tap_utility_intervals.floor.ranges import Range, Window, clip, missing
 from tap_utility_intervals.providers.base import Bookmark
 from tap_utility_intervals.providers.utilityapi.mapping.meters import Meter
 from tap_utility_intervals.providers.utilityapi.rules import (
+    BILL_MAPPING,
     FAR,
-    MAPPING,
     Rules,
     short_hash,
 )
@@ -118,12 +118,17 @@ def interval_listing(meter: Meter) -> str:
     return short_hash([meter.status, meter.status_ts, meter.reading_count, coverage])
 
 
-def bill_listing(meter: Meter, rules: Rules) -> str:
-    """Hash of all that the listing says of a meter's bills, and of what is wanted."""
+def bill_listing(meter: Meter, rules: Rules) -> str | None:
+    """Hash of all that the listing says of a meter's bills, and of what is wanted.
+
+    None without a readable count and coverage: then nothing proves them unchanged.
+    """
+    if not meter.bill_count or not meter.bill_coverage:
+        return None
     bounds = [rules.start_date, rules.end_date]
     return short_hash(
         [
-            *(MAPPING, meter.status, meter.status_ts, meter.bill_count),
+            *(BILL_MAPPING, meter.status, meter.status_ts, meter.bill_count),
             _texts(meter.bill_coverage),
             *(seconds_form(bound) if bound else None for bound in bounds),
         ]
@@ -132,7 +137,8 @@ def bill_listing(meter: Meter, rules: Rules) -> str:
 
 def bills_changed(meter: Meter, old: Bookmark | None, rules: Rules) -> bool:
     """Whether a meter's bills must be read."""
-    if old is None or old.get("listed") != bill_listing(meter, rules):
+    listed = bill_listing(meter, rules)
+    if old is None or listed is None or old.get("listed") != listed:
         return True
     return is_scan_due(old, rules)
 

@@ -13,6 +13,9 @@ from tap_utility_intervals.settings.shared import Settings
 MAPPING = 1
 """Raise it when the rows of unchanged data come out otherwise: all is read again."""
 
+BILL_MAPPING = 2
+"""The same for bills."""
+
 FAR = datetime.max.replace(tzinfo=timezone.utc)
 
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import requests
 
 from tap_utility_intervals.floor.outcomes import Outcome
 from tap_utility_intervals.sandbox import (
@@ -119,3 +120,136 @@ def test_the_bookmark_never_goes_back(sandbox: Sandbox) -> None:
     for uid, entry in bookmarks(second).items():
         before = bookmarks(first)[uid]["replication_key_value"]
         assert entry["replication_key_value"] >= before
+
+
+def answering(sandbox: Sandbox, number: int | None, **listed: Any) -> None:
+    """Serve the first so many bills of meter 1, and list it otherwise from now on."""
+    sandbox.faults.clear()
+    if listed:
+        meters = get(sandbox, "/meters")["meters"]
+        changed = [{**meter, **listed} for meter in meters]
+        members = {"meters": changed}
+        sandbox.faults.add(kind="change", path="/meters$", members=members, times=None)
+    if number is not None:
+        bills = get(sandbox, "/bills?meters=1&order=earliest_first")["bills"]
+        body = json.dumps({"bills": bills[:number], "next": None})
+        sandbox.faults.add(path="/bills", status=200, body=body, times=None)
+
+
+def get(sandbox: Sandbox, path: str) -> Any:
+    answer = requests.get(
+        sandbox.utilityapi_url + path,
+        headers={"Authorization": f"Bearer {sandbox.token}"},
+        timeout=10,
+    )
+    return answer.json()
+
+
+def asked(sandbox: Sandbox) -> int:
+    return sum(request.path.endswith("/bills") for request in sandbox.requests)
+
+
+def test_bills_that_are_promised_and_do_not_come_are_told_and_asked_again(
+    sandbox: Sandbox,
+) -> None:
+    whole = truth(sandbox)
+    answering(sandbox, 1)
+    run = synced(sandbox, utilityapi_meters=["1"])
+    assert len(told(run)) == 1 < len(whole)
+    assert any("meter 1 lists 3 bills, of which 1 came" in w for w in warned(run))
+    assert "listed" not in bookmarks(run)["1"]
+    answering(sandbox, None)
+    later = synced(sandbox, run.state, utilityapi_meters=["1"])
+    assert len(told(later)) == 3
+    assert not warned(later)
+    assert told(synced(sandbox, later.state, utilityapi_meters=["1"])) == {}
+
+
+def warned(run: Run) -> list[str]:
+    return list(run.tap.report.warnings)
+
+
+def test_of_several_meters_the_one_that_lacks_bills_is_asked_alone(
+    sandbox: Sandbox,
+) -> None:
+    bills = get(sandbox, "/bills?meters=1,2,3")["bills"]
+    body = json.dumps({"bills": bills[:-1], "next": None})
+    sandbox.faults.add(path="/bills", min_meters=1, status=200, body=body, times=None)
+    run = synced(sandbox)
+    assert told(run) == truth(sandbox)
+    assert not warned(run)
+
+
+def test_coverage_without_its_bills_is_told_too(sandbox: Sandbox) -> None:
+    answering(sandbox, 2, bill_count=2)
+    run = synced(sandbox, utilityapi_meters=["1"])
+    assert any("coverage by bills of which some" in what for what in warned(run))
+    assert "listed" not in bookmarks(run)["1"]
+
+
+ABSENT = [
+    {"bill_count": None, "bill_coverage": None},
+    {"bill_count": 0, "bill_coverage": []},
+    {"bill_count": "many", "bill_coverage": "2026"},
+    {"bill_count": None},
+    {"bill_coverage": None},
+    {"bill_coverage": [["soon", None]]},
+    {"bill_count": True},
+]
+
+
+@pytest.mark.parametrize("listed", ABSENT)
+def test_a_listing_that_says_nothing_readable_proves_nothing(
+    sandbox: Sandbox, listed: dict[str, Any]
+) -> None:
+    chosen: dict[str, Any] = {"utilityapi_meters": ["1"]}
+    answering(sandbox, 2, **listed)
+    first = synced(sandbox, **chosen)
+    answering(sandbox, None, **listed)
+    assert len(told(synced(sandbox, first.state, **chosen))) == 3
+
+
+def test_a_readable_listing_that_is_unchanged_costs_no_request(
+    sandbox: Sandbox,
+) -> None:
+    first = synced(sandbox)
+    before = asked(sandbox)
+    synced(sandbox, first.state)
+    assert asked(sandbox) == before
+
+
+def test_a_pending_meter_may_lack_bills_without_a_word(sandbox: Sandbox) -> None:
+    answering(sandbox, 1, status="pending")
+    run = synced(sandbox, utilityapi_meters=["1"])
+    assert not warned(run)
+    assert "listed" not in bookmarks(run)["1"]
+
+
+DEMO = {
+    "uid": "b1",
+    "meter_uid": "1",
+    "base": {
+        "bill_start_date": "2026-02-28T16:00:00.000000-08:00",
+        "bill_end_date": "2026-03-31T17:00:00.000000-07:00",
+        "bill_total_volume": 5,
+        "bill_total_unit": "kwh",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("bounds", "count"),
+    [
+        ({"start_date": "2026-02-01", "end_date": "2026-03-01"}, 0),
+        ({"start_date": "2026-02-01", "end_date": "2026-03-02"}, 1),
+        ({"start_date": "2026-04-02"}, 0),
+    ],
+)
+def test_a_bill_at_utc_midnight_has_the_dates_of_its_paper(
+    sandbox: Sandbox, bounds: dict[str, Any], count: int
+) -> None:
+    body = json.dumps({"bills": [DEMO], "next": None})
+    sandbox.faults.add(path="/bills", status=200, body=body, times=None)
+    found = synced(sandbox, utilityapi_meters=["1"], **bounds).rows("usage")
+    dates = [(row["period_start_date"], row["period_end_date"]) for row in found]
+    assert dates == [("2026-03-01", "2026-04-01")] * count
