@@ -166,10 +166,81 @@ def test_what_cannot_be_read_is_null_and_its_text_is_kept(
 
 def told(subject: Subject, *said: Said) -> list[Row]:
     """The rows that come of readings, word for word."""
+    return heard(subject, *said).rows("intervals")
+
+
+def heard(subject: Subject, *said: Said, **settings: Any) -> Run:
+    """A sync of one house whose readings are these, word for word."""
     home = House("101")
     with Sandbox(subject.world(home)) as sandbox:
         subject.say(sandbox, home, *said)
-        return subject.sync(sandbox).rows("intervals")
+        return subject.sync(sandbox, **settings)
+
+
+@MENDING
+@pytest.mark.parametrize(
+    "form",
+    [
+        "2026-03-01T01:00:00Z",
+        "2026-02-28T20:00:00-05:00",
+        "2026-02-28T20:00:00.000000-0500",
+        "2026-03-01T01:00:00+00",
+        "2026-03-01 01:00:00+00",
+        "2026-03-01T01:00Z",
+        "2026-03-01T01:00:00,000Z",
+        "2026-03-01T01:00:00.000000000Z",
+        "20260301T010000Z",
+        "20260301T0100Z",
+        "2026-02-28T24:00:00-01:00",
+    ],
+)
+def test_an_instant_is_read_in_every_form_of_iso_8601(
+    subject: Subject, form: str
+) -> None:
+    (row,) = told(subject, Said("2026-03-01T00:00:00Z", form))
+    assert row["interval_end"] == "2026-03-01T01:00:00Z"
+    (row,) = told(subject, Said(form, "2026-03-01T02:00:00Z"))
+    assert row["interval_start"] == "2026-03-01T01:00:00Z"
+
+
+@MENDING
+@pytest.mark.parametrize("when", ["", "soon", "2026-13-01T00:00:00Z", "2026"])
+def test_a_reading_whose_time_cannot_be_read_fails_its_source_and_is_told(
+    subject: Subject, when: str
+) -> None:
+    home = House("101")
+    run = heard(subject, HOURLY, Said("2026-03-01T01:00:00Z", when, "2.5"))
+    source = subject.source(home)
+    assert run.failed
+    assert run.tap.report.sources(subject.name)[source] is Outcome.FAILED
+    assert entry(run, source) is None
+    assert when in run.tap.report._reasons[subject.name, source]
+    assert len(run.rows("intervals")) <= 1
+
+
+@MENDING
+def test_readings_that_overlap_or_end_before_they_start_are_kept_and_told(
+    subject: Subject,
+) -> None:
+    wide = Said("2026-03-01T00:00:00Z", "2026-03-01T03:00:00Z")
+    run = heard(subject, wide, Said("2026-03-01T01:00:00Z", "2026-03-01T02:00:00Z"))
+    assert len(run.rows("intervals")) == 2
+    assert "overlap" in " ".join(run.tap.report.warnings)
+    run = heard(subject, Said("2026-03-01T01:00:00Z", "2026-03-01T00:00:00Z"))
+    assert len(run.rows("intervals")) == 1
+    assert "does not end after its start" in " ".join(run.tap.report.warnings)
+
+
+@MENDING
+def test_a_start_date_behind_all_data_is_told(subject: Subject) -> None:
+    world = subject.world(House("101", synthetic(0, "n", "2015-01-01", "2015-02-01")))
+    with Sandbox(world) as sandbox:
+        run = subject.sync(sandbox, start_date="2024-01-01")
+        assert run.rows("intervals") == []
+        assert not run.failed
+        (warning,) = [w for w in run.tap.report.warnings if "before start_date" in w]
+        assert "2015-01-31" in warning or "2015-02-01" in warning
+        assert not subject.sync(sandbox).tap.report.warnings
 
 
 @MENDING
