@@ -34,6 +34,7 @@ class Report:
         """Start empty; warnings and the summary go to `logger`."""
         self.logger = logger
         self.warnings: Counter[str] = Counter()
+        self.notes: Counter[str] = Counter()
         self.stopped: dict[str, str] = {}
         self.expected = 0
         self._outcomes: dict[tuple[str, str], Outcome] = {}
@@ -70,6 +71,11 @@ class Report:
             first = self.warnings[what] == count
         if first:
             self.logger.warning("%s (further ones are counted)", what)
+
+    def note(self, what: str) -> None:
+        """Count what is worth a line in the summary, and no warning."""
+        with self._lock:
+            self.notes[what] += 1
 
     def sources(self, provider: str | None = None) -> dict[str, Outcome]:
         """The outcome of every source, by id."""
@@ -113,6 +119,8 @@ class Report:
                 self._name_sources(provider, outcome)
         for provider, reason in self.stopped.items():
             self.logger.error("%s was given up: %s", provider, reason)
+        for what, count in self.notes.items():
+            self.logger.info("%d times: %s", count, what)
         for what, count in self.warnings.items():
             self.logger.warning("%d times: %s", count, what)
 

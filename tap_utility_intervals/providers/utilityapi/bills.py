@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from tap_utility_intervals.floor import errors
-from tap_utility_intervals.floor.instants import micros_form, parse_instant
+from tap_utility_intervals.floor.instants import parse_instant
 from tap_utility_intervals.floor.ranges import Range, missing
 from tap_utility_intervals.floor.records import UsageRecord
 from tap_utility_intervals.floor.values import Values
@@ -26,8 +26,8 @@ from tap_utility_intervals.providers.base import (
     Record,
     Rows,
 )
-from tap_utility_intervals.providers.utilityapi import bookmarks as stored
-from tap_utility_intervals.providers.utilityapi.bookmarks import DAY
+from tap_utility_intervals.providers.bookmarks import DAY, short_hash, shown
+from tap_utility_intervals.providers.utilityapi.bookmarks import BillBookmark
 from tap_utility_intervals.providers.utilityapi.client import (
     UtilityApi,
     persistent,
@@ -35,7 +35,7 @@ from tap_utility_intervals.providers.utilityapi.client import (
 from tap_utility_intervals.providers.utilityapi.intervals.job import context
 from tap_utility_intervals.providers.utilityapi.mapping.bills import usage
 from tap_utility_intervals.providers.utilityapi.mapping.meters import Meter
-from tap_utility_intervals.providers.utilityapi.rules import Rules
+from tap_utility_intervals.providers.utilityapi.rules import BILL_MAPPING, Rules
 
 SEAM = timedelta(days=3)
 """Whether a period's last day counts differs by utility, and with it small holes."""
@@ -48,7 +48,7 @@ class BillJob:
         self,
         api: UtilityApi,
         meters: list[Meter],
-        olds: Mapping[str, Bookmark],
+        olds: Mapping[str, BillBookmark | None],
         rules: Rules,
         warn: Callable[[str], None],
         listed_at: str,
@@ -163,14 +163,14 @@ class BillJob:
         if lacking:
             self.warn(f"meter {meter.uid} {lacking}; read again in the next run")
             return None
-        return stored.bill_listing(meter, self.rules)
+        return bill_listing(meter, self.rules)
 
     def _is_worth_asking_alone(
         self, meter: Meter, found: Mapping[str, UsageRecord]
     ) -> bool:
         """Whether an answer for several meters lacks bills, for the first time."""
         known = self.olds[meter.uid]
-        is_news = not known or "listed" in known
+        is_news = known is None or known.listed is not None
         return bool(meter.bill_count) and (
             not found or (is_news and shortfall(meter, found) is not None)
         )
@@ -190,20 +190,38 @@ class BillJob:
         found: Mapping[str, UsageRecord],
         rows: Sequence[UsageRecord],
     ) -> Bookmark:
-        old = self.olds[meter.uid]
-        known = stored.instant_of(old)
+        old = self.olds[meter.uid] or BillBookmark()
+        newest = old.newest
         updates = [row.source_updated_at for row in rows if row.source_updated_at]
-        bookmark: Bookmark = {}
         if updates:
             newest = min(parse_instant(max(updates)), self.rules.now)
-            known = max(newest, known or newest)
-        if known is not None:
-            bookmark["replication_key_value"] = micros_form(known)
-        listed = self._listed(meter, found)
-        if listed is not None:
-            bookmark["listed"] = listed
-        bookmark["scanned"] = stored.scan_day(meter.uid, old, self.rules)
-        return bookmark
+            newest = max(newest, old.newest or newest)
+        scanned = self.rules.rescan.day(meter.uid, is_first=old.scanned is None)
+        return BillBookmark(newest, self._listed(meter, found), scanned).state()
+
+
+def bills_changed(meter: Meter, old: BillBookmark | None, rules: Rules) -> bool:
+    """Whether a meter's bills must be read."""
+    listed = bill_listing(meter, rules)
+    if old is None or listed is None or old.listed != listed:
+        return True
+    return rules.rescan.is_due(old.scanned or 0)
+
+
+def bill_listing(meter: Meter, rules: Rules) -> str | None:
+    """Hash of all that the listing says of a meter's bills, and of what is wanted.
+
+    None without a readable count and coverage: then nothing proves them unchanged.
+    """
+    if not meter.bill_count or not meter.bill_coverage:
+        return None
+    spans = [(shown(start), shown(end)) for start, end in meter.bill_coverage]
+    return short_hash(
+        [
+            *(BILL_MAPPING, meter.status, meter.status_ts, meter.bill_count),
+            *(spans, shown(rules.start_date), shown(rules.end_date)),
+        ]
+    )
 
 
 def shortfall(meter: Meter, found: Mapping[str, UsageRecord]) -> str | None:

@@ -1,44 +1,59 @@
-"""What is remembered of each meter between runs. Pure.
+"""What is remembered of each meter between runs: one type for each stream. Pure.
 
-A bookmark of `intervals` holds, beside the replication key:
+A bookmark of `intervals` in STATE, instants as text in their one UTC form:
 
 | field | meaning |
 |---|---|
-| `listed` | hash of the meter as listed when last read whole; absent: read again |
+| `replication_key_value` | the furthest reading's start |
 | `rules` | what decides how a row looks: see `Rules.digest` |
-| `since`, `until` | start and end date when last read, epoch; absent: without bound |
-| `covered` | edges of the covered ranges, epoch minutes; of many, a hash (`_covered`) |
+| `listed` | hash of the meter as listed; absent unless that was proved by reading |
+| `seen` | the same without proof |
+| `since`, `until` | start and end date when last read; absent: without bound |
+| `covered` | edges of the covered ranges; of many, a hash (`_covered`) |
 | `edge` | see `Edge` |
-| `scanned` | day number on which history was last read whole (see `scan_day`) |
-| `short` | hash of what the listing promised and reading did not bring |
+| `scanned` | day number on which history was last read whole |
+| `read` | when the meter was last read |
+| `updated` | the newest `updated` of a block |
+| `absent` | edges of stretches that are promised and did not come; the longest |
+| `holes` | how many such stretches there are, if more than are in `absent` |
+| `lacking` | how many more readings are counted than came or are in `absent` |
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, TypeVar
 
-from tap_utility_intervals.floor.instants import parse_instant, seconds_form
+from typing_extensions import Self
+
+from tap_utility_intervals.floor.instants import micros_form, seconds_form
 from tap_utility_intervals.floor.ranges import Range, Window, clip, missing
 from tap_utility_intervals.providers.base import Bookmark
-from tap_utility_intervals.providers.utilityapi.mapping.meters import Meter
-from tap_utility_intervals.providers.utilityapi.rules import (
-    BILL_MAPPING,
-    FAR,
-    Rules,
+from tap_utility_intervals.providers.bookmarks import (
+    DAY,
+    earlier,
+    moment,
     short_hash,
+    shown,
 )
+from tap_utility_intervals.providers.utilityapi.mapping.meters import Meter
 
-__all__ = ["DAY", "EARLIEST", "FAR", "Edge"]
+T = TypeVar("T")
 
-EARLIEST = datetime.min.replace(tzinfo=timezone.utc)
-DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
+_SECOND = timedelta(seconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 RANGES_KEPT = 2
 """More covered ranges than this are remembered as a hash: STATE must stay small."""
+
+HOLES_KEPT = 3
+"""So many absent stretches are remembered exactly, the longest; of more, how many."""
+
+LARGEST = 10**12
+"""Beyond it a number in STATE is no count and no day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +62,7 @@ class Edge:
 
     start: datetime
     begins: datetime | None
-    """First reading of the oldest Interval object that reaches into the look-back."""
+    """First reading of the oldest block that reaches into the look-back."""
     older: int | None
     """Readings that the provider counts before the look-back."""
 
@@ -56,150 +71,283 @@ class Edge:
         """`begins` holds for what starts here or later."""
         return earlier(self.start, DAY)
 
+
+@dataclass(frozen=True, slots=True)
+class IntervalBookmark:
+    """A meter's bookmark of `intervals`; see the module's docstring."""
+
+    rules: str = ""
+    newest: datetime | None = None
+    listed: str | None = None
+    seen: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    covered: tuple[Range, ...] | str | None = None
+    edge: Edge | None = None
+    scanned: int | None = None
+    read: datetime | None = None
+    updated: datetime | None = None
+    absent: tuple[Range, ...] = ()
+    holes: int = 0
+    lacking: int = 0
+
+    @property
+    def has_more_holes(self) -> bool:
+        """Whether more is absent than `absent` tells."""
+        return self.holes > len(self.absent)
+
     @classmethod
-    def of(cls, bookmark: Bookmark) -> Edge | None:
-        """The edge that a bookmark remembers."""
-        found = bookmark.get("edge")
-        if not isinstance(found, list):
-            return None
-        start, begins, older = found
+    def parse(cls, found: Bookmark | None) -> Self | None:
+        """Read a bookmark; None for none, and for one that holds anything odd."""
+        return _parsed(cls._of, found)
+
+    @classmethod
+    def _of(cls, found: Bookmark) -> Self:
+        covered = found.get("covered")
         return cls(
-            from_epoch(start), None if begins is None else from_epoch(begins), older
+            rules=_word(found["rules"]),
+            newest=moment(found.get("replication_key_value")),
+            listed=_text(found.get("listed")),
+            seen=_text(found.get("seen")),
+            since=moment(found.get("since")),
+            until=moment(found.get("until")),
+            covered=covered if isinstance(covered, str) else _ranges(covered),
+            edge=_edge(found.get("edge")),
+            scanned=_number(found.get("scanned", 0)),
+            read=moment(found.get("read")),
+            updated=moment(found.get("updated")),
+            absent=_ranges(found.get("absent")) or (),
+            holes=_number(found.get("holes", 0)),
+            lacking=_number(found.get("lacking", 0)),
         )
 
-    def remembered(self) -> list[int | None]:
-        """As it stands in STATE."""
-        return [_epoch(self.start), _epoch(self.begins), self.older]
+    def state(self) -> Bookmark:
+        """The JSON of it."""
+        covered = self.covered
+        edge = self.edge
+        found: dict[str, Any] = {
+            "replication_key_value": shown(self.newest),
+            "listed": self.listed,
+            "seen": self.seen if self.seen != self.listed else None,
+            "rules": self.rules,
+            "since": shown(self.since),
+            "until": shown(self.until),
+            "covered": covered if isinstance(covered, str) else _edges(covered),
+            "edge": edge and [shown(edge.start), shown(edge.begins), edge.older],
+            "scanned": self.scanned,
+            "read": shown(self.read),
+            "updated": shown(self.updated),
+            "absent": _edges(self.absent) or None,
+            "holes": self.holes if self.has_more_holes else None,
+            "lacking": self.lacking or None,
+        }
+        return {name: value for name, value in found.items() if value is not None}
 
 
-def interval_bookmark(  # noqa: PLR0913 - what a bookmark is made of
-    meter: Meter,
-    old: Bookmark,
-    rules: Rules,
-    *,
-    newest: datetime | None,
-    edge: Edge | None,
-    short: str | None,
-    is_scan: bool,
-) -> Bookmark:
-    """The bookmark after a meter was read to its end."""
-    is_settled = meter.status != "pending" and short is None
-    found: dict[str, Any] = {
-        "replication_key_value": None if newest is None else seconds_form(newest),
-        "listed": interval_listing(meter) if is_settled else None,
-        "rules": rules.digest,
-        "since": _epoch(rules.start_date),
-        "until": _epoch(rules.end_date),
-        "covered": _covered(meter.interval_coverage, edge),
-        "edge": edge.remembered() if edge else None,
-        "scanned": scan_day(meter.uid, old, rules) if is_scan else old.get("scanned"),
-        "short": short,
-    }
-    return {name: value for name, value in found.items() if value is not None}
+@dataclass(frozen=True, slots=True)
+class BillBookmark:
+    """A meter's bookmark of `usage` and `utilityapi_bills`."""
+
+    newest: datetime | None = None
+    """The furthest `updated` of a bill."""
+    listed: str | None = None
+    """Hash of the meter's bills as listed when they were read whole."""
+    scanned: int | None = None
+    """Day number on which they were last read; None: never."""
+
+    @classmethod
+    def parse(cls, found: Bookmark | None) -> Self | None:
+        """Read a bookmark; None for none, and for one that holds anything odd."""
+        return _parsed(cls._of, found)
+
+    @classmethod
+    def _of(cls, found: Bookmark) -> Self:
+        return cls(
+            newest=moment(found.get("replication_key_value")),
+            listed=_text(found.get("listed")),
+            scanned=_number(found["scanned"]),
+        )
+
+    def state(self) -> Bookmark:
+        """The JSON of it."""
+        found = {
+            "replication_key_value": self.newest and micros_form(self.newest),
+            "listed": self.listed,
+            "scanned": self.scanned,
+        }
+        return {name: value for name, value in found.items() if value is not None}
 
 
-def added_coverage(meter: Meter, old: Bookmark) -> list[Range] | None:
+@dataclass(frozen=True, slots=True)
+class EventBookmark:
+    """The bookmark of `utilityapi_events`: all events are one source."""
+
+    newest: datetime | None = None
+    """The furthest `ts`."""
+    since: datetime | None = None
+    """Start date when last read; None: without bound."""
+
+    @classmethod
+    def parse(cls, found: Bookmark | None) -> Self | None:
+        """Read a bookmark; None for none, and for one that holds anything odd."""
+        return _parsed(cls._of, found)
+
+    @classmethod
+    def _of(cls, found: Bookmark) -> Self:
+        newest = moment(found.get("replication_key_value"))
+        return cls(newest, moment(found.get("since")))
+
+    def state(self) -> Bookmark:
+        """The JSON of it."""
+        newest = self.newest and micros_form(self.newest)
+        found = {"replication_key_value": newest, "since": shown(self.since)}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def upgrade(stream: str, entry: Bookmark) -> Bookmark:
+    """Make a bookmark of STATE version 2 of one of version 1, which held epoch numbers.
+
+    What is odd in it stays odd: then `parse` refuses it.
+    """
+    if stream != "intervals":
+        return entry
+    try:
+        return {**entry, **_upgraded(entry)} if entry else entry
+    except (TypeError, ValueError, OverflowError):
+        return {**entry, "rules": None}
+
+
+def added_coverage(meter: Meter, old: IntervalBookmark) -> list[Range] | None:
     """Where the listing covers more than it did: collected later, or filled.
 
     None if that cannot be told.
     """
-    before = old.get("covered")
-    coverage = meter.interval_coverage
-    if isinstance(before, list):
-        edges = [from_epoch(60 * minutes) for minutes in before]
-        return missing(coverage, zip(edges[::2], edges[1::2], strict=True), MINUTE)
-    edge = Edge.of(old)
-    return [] if edge and before == _hashed(coverage, edge) else None
+    before, coverage = old.covered, meter.interval_coverage
+    if isinstance(before, tuple):
+        return missing(coverage, before, MINUTE)
+    is_as_before = old.edge is not None and before == hashed(coverage, old.edge)
+    return [] if is_as_before or not meter.is_covered_readably else None
+
+
+def covered(
+    coverage: Sequence[Range], edge: Edge | None
+) -> tuple[Range, ...] | str | None:
+    """Few ranges as they are; of many a hash of what lies before the look-back."""
+    if len(coverage) <= RANGES_KEPT:
+        return tuple((floor(start), ceiling(end)) for start, end in coverage)
+    return hashed(coverage, edge) if edge else None
+
+
+def hashed(coverage: Sequence[Range], edge: Edge) -> str:
+    """Hash of what is covered before the look-back."""
+    return short_hash(_edges(clip(coverage, Window(None, edge.start))))
+
+
+def longest(holes: Sequence[Range]) -> tuple[Range, ...]:
+    """The longest of the absent stretches, in ascending order."""
+    kept = sorted(holes, key=lambda hole: hole[0] - hole[1])[:HOLES_KEPT]
+    return tuple(sorted((floor(start), ceiling(end)) for start, end in kept))
 
 
 def interval_listing(meter: Meter) -> str:
     """Hash of all that the listing says of a meter's readings."""
-    coverage = _texts(meter.interval_coverage)
+    coverage = _edges(meter.interval_coverage)
     return short_hash([meter.status, meter.status_ts, meter.reading_count, coverage])
 
 
-def bill_listing(meter: Meter, rules: Rules) -> str | None:
-    """Hash of all that the listing says of a meter's bills, and of what is wanted.
+def floor(instant: datetime) -> datetime:
+    """The whole second that an instant lies in: STATE holds no fractions."""
+    return instant.replace(microsecond=0)
 
-    None without a readable count and coverage: then nothing proves them unchanged.
-    """
-    if not meter.bill_count or not meter.bill_coverage:
+
+def ceiling(instant: datetime) -> datetime:
+    """The next whole second, unless it is one."""
+    return floor(instant) if not instant.microsecond else floor(instant) + _SECOND
+
+
+def _parsed(make: Callable[[Bookmark], T], found: Bookmark | None) -> T | None:
+    if not found:
         return None
-    bounds = [rules.start_date, rules.end_date]
-    return short_hash(
-        [
-            *(BILL_MAPPING, meter.status, meter.status_ts, meter.bill_count),
-            _texts(meter.bill_coverage),
-            *(seconds_form(bound) if bound else None for bound in bounds),
-        ]
+    try:
+        return make(found)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+
+
+def _text(value: object) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise ValueError("no text")
+    return value
+
+
+def _word(value: object) -> str:
+    found = _text(value)
+    if found is None:
+        raise ValueError("null in the place of a text")
+    return found
+
+
+def _number(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("no whole number")  # noqa: TRY004 - all that is odd is one error
+    if abs(value) > LARGEST:
+        raise ValueError("no count and no day")
+    return value
+
+
+def _known(value: object) -> datetime:
+    found = moment(value)
+    if found is None:
+        raise ValueError("null in the place of an instant")
+    return found
+
+
+def _ranges(value: object) -> tuple[Range, ...] | None:
+    """Ranges from a flat list of their edges."""
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise ValueError("no list of edges")  # noqa: TRY004 - all that is odd is one error
+    edges = [_known(one) for one in value]
+    ranges = tuple(zip(edges[::2], edges[1::2], strict=True))
+    if any(start > end for start, end in ranges):
+        raise ValueError("a range that ends before it begins")
+    return ranges
+
+
+def _edges(ranges: Iterable[Range] | None) -> list[str] | None:
+    if ranges is None:
+        return None
+    return [seconds_form(edge) for span in ranges for edge in span]
+
+
+def _edge(value: object) -> Edge | None:
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise ValueError("no list of three")  # noqa: TRY004 - all that is odd is one error
+    start, begins, older = value
+    return Edge(
+        _known(start), moment(begins), None if older is None else _number(older)
     )
 
 
-def bills_changed(meter: Meter, old: Bookmark | None, rules: Rules) -> bool:
-    """Whether a meter's bills must be read."""
-    listed = bill_listing(meter, rules)
-    if old is None or listed is None or old.get("listed") != listed:
-        return True
-    return is_scan_due(old, rules)
+def _upgraded(entry: Mapping[str, Any]) -> Bookmark:
+    """What version 1 held as numbers: epoch seconds, and of coverage epoch minutes."""
+    found: Bookmark = {
+        name: _from_epoch(entry[name]) for name in ("since", "until") if name in entry
+    }
+    if isinstance(entry.get("covered"), list):
+        found["covered"] = [_from_epoch(60 * minutes) for minutes in entry["covered"]]
+    if "edge" in entry:
+        start, begins, older = entry["edge"]
+        found["edge"] = [
+            _from_epoch(start),
+            None if begins is None else _from_epoch(begins),
+            older,
+        ]
+    return found
 
 
-def scan_day(uid: str, old: Bookmark, rules: Rules) -> int:
-    """The day number to note after a full scan.
-
-    The first one is set back by a hash of the uid, so that meters first read on the
-    same day are not all due again on the same day.
-    """
-    if "scanned" in old or not rules.full_rescan_days:
-        return rules.today
-    return rules.today - int(short_hash(uid), 16) % rules.full_rescan_days
-
-
-def is_scan_due(old: Bookmark, rules: Rules) -> bool:
-    """Whether history must be read whole to find what nothing announces."""
-    days = rules.full_rescan_days
-    return bool(days) and rules.today - old.get("scanned", 0) >= days
-
-
-def instant_of(
-    bookmark: Bookmark, name: str = "replication_key_value"
-) -> datetime | None:
-    """An instant that a bookmark holds, if there is a readable one."""
-    try:
-        return parse_instant(bookmark.get(name))
-    except ValueError:
-        return None
-
-
-def bound_of(bookmark: Bookmark, name: str) -> datetime | None:
-    """The start or end date when last read: `since` or `until`."""
-    return from_epoch(bookmark[name]) if name in bookmark else None
-
-
-def earlier(instant: datetime, by: timedelta) -> datetime:
-    """So much earlier, or at the beginning of the calendar."""
-    return instant - by if instant - EARLIEST > by else EARLIEST
-
-
-def from_epoch(seconds: float) -> datetime:
-    """An instant from epoch seconds; before 1970, too."""
-    return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=seconds)
-
-
-def _covered(coverage: Sequence[Range], edge: Edge | None) -> list[int] | str | None:
-    """Few ranges as they are; of many a hash of what lies before the look-back."""
-    if len(coverage) <= RANGES_KEPT:
-        edges = [(start.timestamp(), end.timestamp()) for start, end in coverage]
-        return [int(n) for start, end in edges for n in (start // 60, -(-end // 60))]
-    return _hashed(coverage, edge) if edge else None
-
-
-def _hashed(coverage: Sequence[Range], edge: Edge) -> str:
-    return short_hash(_texts(clip(coverage, Window(None, edge.start))))
-
-
-def _epoch(instant: datetime | None) -> int | None:
-    return None if instant is None else int(instant.timestamp() // 1)
-
-
-def _texts(coverage: Sequence[Range]) -> list[list[str]]:
-    return [[seconds_form(start), seconds_form(end)] for start, end in coverage]
+def _from_epoch(seconds: float) -> str:
+    return seconds_form(_EPOCH + timedelta(seconds=seconds))

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from tap_utility_intervals.floor import errors
-from tap_utility_intervals.floor.instants import micros_form, seconds_form
+from tap_utility_intervals.floor.instants import micros_form, parse_instant
 from tap_utility_intervals.providers.base import (
     Bookmark,
     Context,
@@ -17,12 +17,9 @@ from tap_utility_intervals.providers.base import (
     Reached,
     Rows,
 )
+from tap_utility_intervals.providers.bookmarks import EARLIEST, earlier
 from tap_utility_intervals.providers.own_shape import Shape
-from tap_utility_intervals.providers.utilityapi.bookmarks import (
-    EARLIEST,
-    earlier,
-    instant_of,
-)
+from tap_utility_intervals.providers.utilityapi.bookmarks import EventBookmark
 from tap_utility_intervals.providers.utilityapi.client import UtilityApi
 from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER
 from tap_utility_intervals.providers.utilityapi.objects import Page
@@ -39,7 +36,7 @@ class EventJob:
         self,
         api: UtilityApi,
         shape: Shape,
-        old: Bookmark | None,
+        old: EventBookmark | None,
         rules: Callable[[], Rules],
         warn: Callable[[str], None],
     ) -> None:
@@ -54,7 +51,7 @@ class EventJob:
         """
         self.api = api
         self.shape = shape
-        self.old = old or {}
+        self.old = old or EventBookmark()
         self.rules = rules
         self.warn = warn
         self._newest = ""
@@ -103,14 +100,12 @@ class EventJob:
     @property
     def _start(self) -> datetime:
         """From when on events are wanted: the look-back, or all if more is asked."""
-        wanted = self.rules().start_date or EARLIEST
-        seen = instant_of(self.old)
-        if seen is None or wanted < (instant_of(self.old, "since") or EARLIEST):
+        wanted, old = self.rules().start_date or EARLIEST, self.old
+        if old.newest is None or wanted < (old.since or EARLIEST):
             return wanted
-        return max(earlier(seen, self.rules().lookback), wanted)
+        return max(earlier(old.newest, self.rules().lookback), wanted)
 
     def _bookmark(self) -> Bookmark:
-        seen, since = instant_of(self.old), self.rules().start_date
-        newest = max(micros_form(seen) if seen else "", self._newest)
-        bookmark: Bookmark = {"replication_key_value": newest} if newest else {}
-        return bookmark | ({"since": seconds_form(since)} if since else {})
+        known = [self.old.newest, parse_instant(self._newest) if self._newest else None]
+        newest = max(filter(None, known), default=None)
+        return EventBookmark(newest, self.rules().start_date).state()

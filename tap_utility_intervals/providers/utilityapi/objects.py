@@ -7,7 +7,7 @@ decoded again loosely, reading by reading, so that the value costs only itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -15,10 +15,15 @@ import msgspec
 from msgspec import Meta, Raw, Struct, field
 
 from tap_utility_intervals.floor.instants import parse_instant
-from tap_utility_intervals.floor.ranges import Range
-from tap_utility_intervals.floor.values import NUL, loads
+from tap_utility_intervals.floor.values import NUL, as_text, loads
 
 NULL = Raw(b"null")
+
+TIME_ZONE = "utilityapi_default_time_zone"
+"""The setting that gives a zone to times that have none."""
+
+LONGEST_TOLD = 40
+"""So many characters of an unreadable time are told."""
 
 Instant = Annotated[datetime, Meta(tz=True)]
 
@@ -145,8 +150,17 @@ def owner(item: Raw | dict[str, Any]) -> str | None:
     return _text(item.get("meter_uid")) if isinstance(item, dict) else None
 
 
-def block(item: Raw | dict[str, Any], warn: Callable[[str], None]) -> Block:
-    """Decode one Interval object, loosely if it must be.
+def block(
+    item: Raw | dict[str, Any],
+    lose: Callable[[str], object],
+    zone: tzinfo | None = None,
+) -> Block:
+    """Decode one block, loosely if it must be.
+
+    Args:
+        item: the block, encoded or as JSON values.
+        lose: is told of each reading whose times cannot be read.
+        zone: of times that are sent without one.
 
     Raises:
         ValueError: when it is no object; `TooDeep` when nobody can tell.
@@ -174,7 +188,7 @@ def block(item: Raw | dict[str, Any], warn: Callable[[str], None]) -> Block:
         if isinstance(base, dict)
         else None,
         sources=[Origin(_text(s.get("type"))) for s in _objects(item.get("sources"))],
-        readings=list(_readings(item.get("readings"), warn)),
+        readings=list(_readings(item.get("readings"), lose, zone)),
     )
 
 
@@ -182,33 +196,53 @@ def _loosely(item: Raw) -> Any:  # noqa: ANN401 - JSON
     return loads(bytes(item))
 
 
-def _readings(found: object, warn: Callable[[str], None]) -> Iterator[Reading]:
+def _readings(
+    found: object, lose: Callable[[str], object], zone: tzinfo | None
+) -> Iterator[Reading]:
     if found is not None and not isinstance(found, list):
-        warn("an Interval object's readings are no list and were left out")
+        lose("readings that are no list")
     for reading in found if isinstance(found, list) else ():
+        sent = reading if isinstance(reading, dict) else {}
         try:
-            start, end = _times(reading)
+            start = local_instant(sent.get("start"), zone)
+            end = local_instant(sent.get("end"), zone)
         except ValueError:
-            warn("a reading without a readable start or end was left out")
+            lose(_told(sent))
             continue
-        points = reading.get("datapoints")
         yield Reading(
             start=start,
             end=end,
-            kwh=_raw(reading.get("kwh")),
-            datapoints=tuple(_datapoint(point) for point in _objects(points)),
+            kwh=_raw(sent.get("kwh")),
+            datapoints=tuple(map(_datapoint, _objects(sent.get("datapoints")))),
         )
 
 
-def _times(reading: object) -> Range:
-    """Start and end, each with the offset it was sent with.
+def local_instant(value: object, zone: tzinfo | None) -> datetime:
+    """Return an instant with the offset it was sent with, or that its zone had then.
 
     Raises:
-        ValueError: when one is missing, unreadable or without a zone.
+        ValueError: when there is none, or neither it nor the setting has a zone.
     """
-    if not isinstance(reading, dict):
-        raise ValueError("a reading that is no object")  # noqa: TRY004 - the body's fault
-    return parse_instant(reading.get("start")), parse_instant(reading.get("end"))
+    try:
+        return parse_instant(value)
+    except ValueError:
+        if zone is None:
+            raise
+    naive = parse_instant(value, naive_is_utc=True).replace(tzinfo=None)
+    offset = naive.replace(tzinfo=zone).utcoffset()
+    return naive.replace(tzinfo=timezone(offset or timedelta()))
+
+
+def _told(reading: dict[str, Any]) -> str:
+    """A reading's times as they were sent, for a message."""
+    sent = {name: reading.get(name) for name in ("start", "end")}
+    told = " ".join(f"{n}={as_text(t)[:LONGEST_TOLD]}" for n, t in sent.items())
+    try:
+        for time in sent.values():
+            parse_instant(time, naive_is_utc=True)
+    except ValueError:
+        return told
+    return f"{told} (no time zone: set {TIME_ZONE})"
 
 
 def _datapoint(point: dict[str, Any]) -> Datapoint:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta, tzinfo
 
-import msgspec
-
+from tap_utility_intervals.providers.bookmarks import FAR, Rescan
 from tap_utility_intervals.settings.shared import Settings
 
 MAPPING = 1
@@ -15,8 +13,6 @@ MAPPING = 1
 
 BILL_MAPPING = 2
 """The same for bills."""
-
-FAR = datetime.max.replace(tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)
@@ -26,23 +22,31 @@ class Rules:
     start_date: datetime | None
     end_date: datetime | None
     lookback: timedelta
-    full_rescan_days: int
+    rescan: Rescan
     allow_mixed: bool
     window: timedelta | None
     now: datetime
     """The earlier of the local clock and the server's, at the run's start."""
+    latest: datetime
+    """The later of the two: what is promised until then is expected."""
+    zone: tzinfo | None = None
+    """Of times that are sent without one."""
 
     @classmethod
-    def of(cls, settings: Settings, now: datetime) -> Rules:
-        """The rules of a run."""
+    def of(
+        cls, settings: Settings, started: datetime, server: datetime | None
+    ) -> Rules:
+        """The rules of a run that started then, by the local clock."""
+        now = min(started, server or started)
         return cls(
             start_date=settings.start_date,
             end_date=settings.end_date,
             lookback=settings.lookback,
-            full_rescan_days=settings.full_rescan_days,
+            rescan=Rescan.of(settings.full_rescan_days, now),
             allow_mixed=bool(settings.raw.get("utilityapi_allow_mixed")),
             window=settings.window,
             now=now,
+            latest=max(started, server or started),
         )
 
     @property
@@ -51,16 +55,6 @@ class Rules:
         return f"{MAPPING}{'m' if self.allow_mixed else ''}"
 
     @property
-    def today(self) -> int:
-        """Days since the epoch, UTC."""
-        return int(self.now.timestamp() // 86_400)
-
-    @property
     def end(self) -> datetime:
         """Readings that start here or later are not wanted."""
         return self.end_date or FAR
-
-
-def short_hash(value: object) -> str:
-    """Twelve hexadecimal digits of a value's JSON."""
-    return hashlib.blake2b(msgspec.json.encode(value), digest_size=6).hexdigest()

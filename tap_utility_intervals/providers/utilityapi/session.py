@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property, partial
+from typing import TypeVar
 
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.instants import micros_form
 from tap_utility_intervals.floor.outcomes import Outcome
 from tap_utility_intervals.floor.records import MeterRecord
-from tap_utility_intervals.providers.base import Bookmarks, Event, Job, Run
+from tap_utility_intervals.providers.base import Bookmark, Bookmarks, Event, Job, Run
+from tap_utility_intervals.providers.bookmarks import EARLIEST
 from tap_utility_intervals.providers.http import Transport
 from tap_utility_intervals.providers.spool import Shared
-from tap_utility_intervals.providers.utilityapi import bookmarks as stored
 from tap_utility_intervals.providers.utilityapi import entities
-from tap_utility_intervals.providers.utilityapi.bills import BillJob
+from tap_utility_intervals.providers.utilityapi.bills import BillJob, bills_changed
+from tap_utility_intervals.providers.utilityapi.bookmarks import (
+    BillBookmark,
+    EventBookmark,
+    IntervalBookmark,
+)
 from tap_utility_intervals.providers.utilityapi.client import ListingEnded, UtilityApi
-from tap_utility_intervals.providers.utilityapi.intervals import plan as planning
+from tap_utility_intervals.providers.utilityapi.intervals.held import Held
 from tap_utility_intervals.providers.utilityapi.intervals.job import (
     IntervalJob,
     context,
 )
-from tap_utility_intervals.providers.utilityapi.intervals.plan import Plan
+from tap_utility_intervals.providers.utilityapi.intervals.plan import (
+    Plan,
+    plan_intervals,
+)
 from tap_utility_intervals.providers.utilityapi.intervals.start_filter import (
     StartFilter,
 )
 from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER, Meter
-from tap_utility_intervals.providers.utilityapi.objects import Page, owner
+from tap_utility_intervals.providers.utilityapi.objects import owner
 from tap_utility_intervals.providers.utilityapi.rules import Rules
+
+Kind = TypeVar("Kind", IntervalBookmark, BillBookmark, EventBookmark)
 
 READINGS_PER_REQUEST = 50_000
 """Several meters share a request only while so few readings are expected of it."""
@@ -44,6 +55,8 @@ SHARED = (
 """What streams in UtilityAPI's own shape read as others do."""
 
 NOT_LISTED = "the meter list does not show it; check utilityapi_meters"
+
+NOT_ASKED_FOR = "an Interval object of a meter not asked for was left out"
 
 SIMILAR_STARTS = timedelta(days=8)
 """How far apart the starts of meters that share a request may lie."""
@@ -93,24 +106,31 @@ class UtilityApiSession:
     @cached_property
     def rules(self) -> Rules:
         """The rules of this run, once the server has told its clock."""
-        server = self.transport.server_time
-        now = min(self.run.started, server) if server else self.run.started
-        return Rules.of(self.run.settings, now)
+        return Rules.of(self.run.settings, self.run.started, self.transport.server_time)
 
     def warn(self, what: str) -> None:
         """Count a warning."""
         self.run.report.warn(f"{PROVIDER}: {what}")
 
+    def remembered(self, kind: type[Kind], found: Bookmark | None) -> Kind | None:
+        """A stored bookmark; an odd one counts as none, and is warned of."""
+        bookmark = kind.parse(found)
+        if found and bookmark is None:
+            self.warn("a bookmark cannot be read; its source is read anew")
+        return bookmark
+
     def interval_jobs(self, bookmarks: Bookmarks) -> Iterator[Job]:
         """One job for each meter that changed, or for a few of them together."""
         plans = []
         for meter in self._sources(bookmarks):
-            old = bookmarks.get(context(meter))
-            plan = planning.plan_intervals(meter, old, self.rules)
+            old = self.remembered(IntervalBookmark, bookmarks.get(context(meter)))
+            plan = plan_intervals(meter, old, self.rules)
             if plan is None:
                 self.run.report.add(PROVIDER, meter.uid, Outcome.UNCHANGED)
             else:
                 plans.append(plan)
+        plans.sort(key=_last_read)
+        self._tell_of_old_data(plans)
         self.filter.learn(self.api, plans)
         self.run.report.expect(len(plans))
         for group in self._groups(plans):
@@ -121,15 +141,19 @@ class UtilityApiSession:
     ) -> Iterator[Job]:
         """One job for the bills of a few meters whose bills changed."""
         changed: list[Meter] = []
+        olds: dict[str, BillBookmark | None] = {}
         for meter in self._sources(bookmarks):
-            if stored.bills_changed(meter, bookmarks.get(context(meter)), self.rules):
+            old = self.remembered(BillBookmark, bookmarks.get(context(meter)))
+            if bills_changed(meter, old, self.rules):
                 changed.append(meter)
+                olds[meter.uid] = old
             else:
                 self.run.report.add(PROVIDER, meter.uid, Outcome.UNCHANGED)
+        # Never or longest unread first: interrupted again and again, all are reached.
+        changed.sort(key=lambda meter: ((old := olds[meter.uid]) and old.scanned) or 0)
         self.run.report.expect(len(changed))
         for begin in range(0, len(changed), self.per_request):
             some = changed[begin : begin + self.per_request]
-            olds = {meter.uid: bookmarks.get(context(meter)) or {} for meter in some}
             job = make(self.api, some, olds, self.rules, self.warn, self.listed_at)
             yield job.events
 
@@ -170,18 +194,22 @@ class UtilityApiSession:
         """Read a few meters: together, or whatever that does not bring, alone."""
         found = self._collect(plans) if len(plans) > 1 else {}
         for plan in plans:
-            reading = IntervalJob(self.api, self.filter, plan, self.rules, self.warn)
-            yield from reading.events(found.get(plan.meter.uid))
+            job = IntervalJob(self.api, self.filter, plan, self.rules, self.run.report)
+            yield from job.events(found.get(plan.meter.uid))
 
-    def _collect(self, plans: list[Plan]) -> dict[str, list[Page]]:
-        """The Interval objects of several meters, by meter.
+    def _collect(self, plans: list[Plan]) -> dict[str, Held]:
+        """The blocks of several meters, by meter.
 
         Nothing is returned before `next` is null: until then, no meter is complete. And
         nothing after a failure: it may be the fault of one of them.
         """
         starts = [start for plan in plans if (start := self.filter.request_start(plan))]
         uids = [plan.meter.uid for plan in plans]
-        found: dict[str, list[Page]] = {}
+        mine = {
+            plan.meter.uid: Held(plan.meter, self.warn, self.rules.zone, len(plans))
+            for plan in plans
+        }
+        found: dict[str, Held] = {}
         try:
             for page in self.api.intervals(
                 uids, min(starts), allow_mixed=self.rules.allow_mixed
@@ -189,15 +217,39 @@ class UtilityApiSession:
                 if page.is_incomplete:
                     return {}
                 for item in page.items:
-                    # One that names no meter goes to none: then all are asked alone.
-                    found.setdefault(owner(item) or "", []).append(
-                        Page([item], read_at=page.read_at)
-                    )
+                    uid = owner(item)
+                    if uid is None:
+                        return {}  # one that names no meter: all are asked alone
+                    if uid in mine:
+                        mine[uid].add(item, page.read_at)
+                        found[uid] = mine[uid]
+                    else:
+                        self.warn(NOT_ASKED_FOR)
         except errors.Unauthorized:
             raise
         except (errors.ProviderError, ListingEnded):
             return {}
-        return {} if "" in found else found
+        return found
+
+    def _tell_of_old_data(self, plans: Iterable[Plan]) -> None:
+        """Say that there is nothing to read since the start date, but before it."""
+        start = self.rules.start_date
+        ends = [
+            plan.meter.interval_coverage[-1][1]
+            for plan in plans
+            if start and plan.meter.interval_coverage
+        ]
+        early = [end for end in ends if start and end <= start]
+        if early:
+            self.warn(
+                f"{len(early)} meters have data only before start_date "
+                f"(newest: {max(early).date().isoformat()})"
+            )
+
+
+def _last_read(plan: Plan) -> datetime:
+    """Never or longest unread first: interrupted again and again, all are reached."""
+    return plan.old.read or EARLIEST
 
 
 def _expected_readings(plan: Plan) -> int:

@@ -15,6 +15,7 @@ from tap_utility_intervals.providers.base import Job, Record, Session
 from tap_utility_intervals.providers.own_shape import Shape
 from tap_utility_intervals.providers.streams import EntityStream, OwnSourceStream
 from tap_utility_intervals.providers.utilityapi.bills import BillJob
+from tap_utility_intervals.providers.utilityapi.bookmarks import EventBookmark
 from tap_utility_intervals.providers.utilityapi.client import UtilityApi
 from tap_utility_intervals.providers.utilityapi.events import CONTEXT, EventJob
 from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER
@@ -114,8 +115,8 @@ class Events(OwnSourceStream):
 
     @override
     def jobs(self, session: Session) -> Iterator[Job]:
-        old = self.bookmarks.get(CONTEXT)
         ours = cast("UtilityApiSession", session)
+        old = ours.remembered(EventBookmark, self.bookmarks.get(CONTEXT))
         api = asking_for(self.name, session)
         yield EventJob(api, self.shape, old, lambda: ours.rules, ours.warn).events
 

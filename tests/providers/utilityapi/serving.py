@@ -46,6 +46,13 @@ class Synced:
         partitions = state.get("partitions", [])
         return partitions[0] if partitions else None
 
+    @property
+    def failure(self) -> str:
+        """What the meter failed with; the run must have failed with it."""
+        assert self.run.failed
+        (reason,) = (one for one in self.run.tap.report._reasons.values() if one)
+        return reason
+
     def warned(self, words: str) -> int:
         """How often a warning with these words was counted."""
         return sum(n for what, n in self.warnings.items() if words in what)

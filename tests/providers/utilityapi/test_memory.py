@@ -93,7 +93,7 @@ def test_state_is_small() -> None:
     )
     assert len(entries["intervals"]["partitions"][0]["covered"]) == 4
     size = len(json.dumps(run.state, separators=(",", ":")))
-    assert size / 20 <= 500
+    assert size / 20 <= 660
 
 
 def test_a_run_over_unchanged_meters_asks_for_their_list_only() -> None:
@@ -250,7 +250,9 @@ def test_the_remembered_beginning_moves_on_with_the_lookback(filter_: str) -> No
     for _ in range(12):
         daily.world.advance(days=1)
         daily.sync()
-    assert daily.bookmark["edge"][1] - first >= 8 * DAY
+    begins = datetime.fromisoformat(daily.bookmark["edge"][1].replace("Z", "+00:00"))
+    moved = begins - datetime.fromisoformat(first.replace("Z", "+00:00"))
+    assert moved.days >= 8
     assert daily.known == daily.truth()
 
 

@@ -87,11 +87,23 @@ def test_digits_are_kept_as_they_were_sent() -> None:
         {"start": "0001-01-01T00:00:00.000000+05:00"},
     ],
 )
-def test_a_reading_without_a_time_is_left_out_and_counted(times: Any) -> None:
+def test_a_reading_without_a_time_fails_its_meter_and_costs_no_other_reading(
+    times: Any,
+) -> None:
     result = synced(held(good(), reading(**times)))
     assert result.of("interval_start", "quantity") == [GOOD]
-    assert result.warned("without a readable start or end") == 1
-    assert not result.run.failed
+    assert result.bookmark is None
+    assert "1 readings without readable times" in result.failure
+
+
+def test_the_times_that_cannot_be_read_are_told_as_they_were_sent() -> None:
+    result = synced(held(reading(start="27/05/2026 07:45", end=None)))
+    assert "start=27/05/2026 07:45 end=null" in result.failure
+
+
+def test_times_without_a_zone_fail_their_meter_and_name_the_setting() -> None:
+    result = synced(held(reading(start="2026-05-27T07:45:00", end="2026-05-27T08:00")))
+    assert "set utilityapi_default_time_zone" in result.failure
 
 
 def test_a_reading_dated_far_ahead_is_kept_and_poisons_no_bookmark() -> None:
@@ -305,24 +317,24 @@ def test_an_odd_part_of_an_object_costs_no_reading(part: str, odd: Any) -> None:
 
 
 @pytest.mark.parametrize("odd", [None, 5, "x", [held()]])
-def test_something_else_than_an_object_is_left_out_and_counted(odd: Any) -> None:
+def test_something_else_than_an_object_fails_its_meter(odd: Any) -> None:
     result = synced(odd, held(good()))
     assert result.of("interval_start", "quantity") == [GOOD]
-    assert result.warned("no object") == 1
+    assert "that is no object" in result.failure
 
 
 @pytest.mark.parametrize("odd", [{}, "x", 5])
-def test_readings_that_are_no_list_are_counted(odd: Any) -> None:
+def test_readings_that_are_no_list_fail_their_meter(odd: Any) -> None:
     result = synced(held(readings=odd), held(good()))
     assert result.of("interval_start", "quantity") == [GOOD]
-    assert result.warned("are no list") == 1
+    assert "that are no list" in result.failure
 
 
 @pytest.mark.parametrize("odd", [None, 5, "x", []])
-def test_an_odd_reading_is_counted(odd: Any) -> None:
+def test_an_odd_reading_fails_its_meter(odd: Any) -> None:
     result = synced(held(odd, good()))
     assert result.of("interval_start", "quantity") == [GOOD]
-    assert result.warned("without a readable start or end") == 1
+    assert "without readable times" in result.failure
 
 
 def test_half_a_surrogate_and_broken_utf8_cost_no_reading() -> None:

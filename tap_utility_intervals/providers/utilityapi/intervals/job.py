@@ -1,14 +1,12 @@
-"""Reading one meter's intervals: its listing, its gaps, its bookmark."""
+"""Reading one meter's intervals: its blocks, what they lack, its bookmark."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from datetime import datetime
 
 from tap_utility_intervals.floor import errors
-from tap_utility_intervals.floor.instants import seconds_form
-from tap_utility_intervals.floor.ranges import Range
+from tap_utility_intervals.floor.outcomes import Report
 from tap_utility_intervals.floor.records import IntervalRecord
 from tap_utility_intervals.providers.base import (
     Bookmark,
@@ -19,22 +17,27 @@ from tap_utility_intervals.providers.base import (
     Reached,
     Rows,
 )
-from tap_utility_intervals.providers.utilityapi import bookmarks as stored
-from tap_utility_intervals.providers.utilityapi.bookmarks import Edge
+from tap_utility_intervals.providers.bookmarks import earlier
+from tap_utility_intervals.providers.utilityapi.bookmarks import (
+    Edge,
+    IntervalBookmark,
+    covered,
+    interval_listing,
+    longest,
+)
 from tap_utility_intervals.providers.utilityapi.client import UtilityApi
-from tap_utility_intervals.providers.utilityapi.intervals import plan as planning
 from tap_utility_intervals.providers.utilityapi.intervals.arrived import Arrived
-from tap_utility_intervals.providers.utilityapi.intervals.merge import Timeline
+from tap_utility_intervals.providers.utilityapi.intervals.held import Held
+from tap_utility_intervals.providers.utilityapi.intervals.merge import merged, survey
 from tap_utility_intervals.providers.utilityapi.intervals.plan import Plan
+from tap_utility_intervals.providers.utilityapi.intervals.promises import Comparison
 from tap_utility_intervals.providers.utilityapi.intervals.start_filter import (
     Filter,
     StartFilter,
 )
-from tap_utility_intervals.providers.utilityapi.intervals.walk import Listing
-from tap_utility_intervals.providers.utilityapi.mapping.channels import Warn
+from tap_utility_intervals.providers.utilityapi.intervals.walk import Walk
 from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER, Meter
-from tap_utility_intervals.providers.utilityapi.objects import Page
-from tap_utility_intervals.providers.utilityapi.rules import Rules, short_hash
+from tap_utility_intervals.providers.utilityapi.rules import Rules
 
 
 class IntervalJob:
@@ -46,108 +49,158 @@ class IntervalJob:
         start_filter: StartFilter,
         plan: Plan,
         rules: Rules,
-        warn: Warn,
+        report: Report,
     ) -> None:
         """Prepare to read what `plan` wants."""
         self.filter = start_filter
         self.plan = plan
         self.rules = rules
-        self.warn = warn
+        self.report = report
+        self.walk = Walk(api, start_filter, rules, self.warn)
         self.arrived = Arrived(rules.now)
-        self.listing = Listing(api, start_filter, plan.meter, rules, warn)
-        self.absent: list[Range] = []
 
-    def events(self, pages: Iterable[Page] | None = None) -> Iterator[Event]:
+    def warn(self, what: str) -> None:
+        """Count a warning."""
+        self.report.warn(f"{PROVIDER}: {what}")
+
+    def events(self, held: Held | None = None) -> Iterator[Event]:
         """Rows, the bookmark, and the end: `Finished`, or `Lost` with what went wrong.
 
         Args:
-            pages: this meter's part of an answer for several; None to ask for it.
+            held: this meter's part of an answer for several; None to ask for it.
 
         Raises:
             errors.Unauthorized: when the credential itself is refused.
         """
         where = context(self.plan.meter)
+        self.held = held or Held(self.plan.meter, self.warn, self.rules.zone)
         try:
-            for rows in self._all_rows(pages):
+            for rows in self._rows(is_collected=held is not None):
                 yield Rows(rows)
         except errors.Unauthorized:
             raise
         except errors.ProviderError as error:
             yield Lost(where, error)
             return
-        if not self.listing.is_incomplete:
+        finally:
+            self.held.close()
+        if not self.walk.is_incomplete:
             yield Reached(where, self._bookmark())
         yield Finished(where)
 
-    def _all_rows(self, pages: Iterable[Page] | None) -> Iterator[list[IntervalRecord]]:
-        """What the plan wants; then what turned out to be absent, or added unseen."""
+    def _rows(self, *, is_collected: bool) -> Iterator[list[IntervalRecord]]:
+        """What the plan wants, also of a listing that broke off: that is told then."""
+        failure: errors.ProviderError | None = None
+        try:
+            self._collect(is_collected=is_collected)
+        except errors.Unauthorized:
+            raise
+        except errors.ProviderError as error:
+            failure = error
+        plan, self.arrived = self.plan, Arrived(self.rules.now)
+        yield from merged(
+            self.held.blocks(plan.windows),
+            plan.windows,
+            plan.meter,
+            self.arrived,
+            self.warn,
+        )
+        self.arrived.updated = self.held.updated
+        if failure:
+            raise failure
+        self.held.check()
+        if not self.walk.is_incomplete:
+            self._tell()
+
+    def _collect(self, *, is_collected: bool) -> None:
+        """The blocks that the plan wants; then what turned out to be hidden."""
         start = self.filter.request_start(self.plan)
-        # A filter that cuts hides where the objects begin.
+        # A filter that cuts hides where the blocks begin.
         self._is_cut = start is not None and self.filter.known is Filter.CUTS
-        yield from self.listing.rows(self._timeline(), self.plan, start, pages)
-        if self.listing.is_incomplete:
+        for hole in self.plan.holes:
+            self.walk.collect_hole(self.held, self.plan, hole)
+        if not is_collected:
+            self.walk.collect(self.held, self.plan, start)
+        if self.plan.is_scan or self.walk.is_incomplete:
             return
-        self.absent = planning.shortfall(self.plan, self.arrived, self.rules)
-        grew = planning.grew_before(self.plan, self.arrived, self.rules)
-        if grew:
-            self.plan = planning.widened(self.plan, self.rules)
-        if grew or (start is not None and self._is_news()):
-            yield from self.listing.rows(self._timeline(), self.plan, None)
-            self.absent = planning.shortfall(self.plan, self.arrived, self.rules)
-        if self.absent:
-            uid = self.plan.meter.uid
+        found = self._surveyed()
+        has_grown = found.has_grown_before
+        if has_grown:
+            self.plan = self.plan.widened(self.rules)
+        may_hide = self.filter.known not in {Filter.CUTS, Filter.SENDS_WHOLE}
+        if has_grown or (start is not None and found.is_unexplained(may_hide=may_hide)):
+            self._is_cut = False
+            self.walk.collect(self.held, self.plan, None)
+
+    def _surveyed(self) -> Comparison:
+        arrived, windows = Arrived(self.rules.now), self.plan.windows
+        survey(self.held.blocks(windows), windows, arrived)
+        arrived.updated = self.held.updated
+        return Comparison(self.plan, arrived, self.rules)
+
+    def _tell(self) -> None:
+        """Warn of what is odd, and of what is newly known not to come."""
+        found, uid = self._comparison, self.plan.meter.uid
+        if any(not found.is_late(hole) for hole in found.news):
             self.warn(
                 f"listed coverage of meter {uid} has readings that do not come "
                 "(/intervals); it is read again in the next run"
             )
-        self._warn_of_odd_times()
-
-    def _warn_of_odd_times(self) -> None:
+        elif found.still_absent:
+            self.report.note(f"{PROVIDER}: meters with promised readings yet to come")
+        if found.lacking > self.plan.old.lacking:
+            self.warn(
+                f"{found.lacking} more readings of meter {uid} are counted than come; "
+                "it is read again in the next run"
+            )
         if self.arrived.overlaps:
             self.warn("a meter's readings overlap; all are kept")
         if self.arrived.reversals:
             self.warn("a meter has a reading that does not end after its start")
 
-    def _timeline(self) -> Timeline:
-        return Timeline(self.plan.meter, self.plan.wanted, self.arrived, self.warn)
-
-    def _is_news(self) -> bool:
-        """Whether something is absent that was not absent the last time, too."""
-        return bool(self.absent) and self._short != self.plan.old.get("short")
-
     @property
-    def _short(self) -> str | None:
-        """Hash of what the listing promises and does not come."""
-        spans = [[seconds_form(start), seconds_form(end)] for start, end in self.absent]
-        return short_hash(spans) if spans else None
+    def _comparison(self) -> Comparison:
+        return Comparison(self.plan, self.arrived, self.rules)
 
     def _bookmark(self) -> Bookmark:
-        plan = self.plan
-        known = (stored.instant_of(plan.old), self.arrived.newest)
-        newest = max(filter(None, known), default=None)
-        edge = None
-        if newest is not None:
-            edge = self._edge(stored.earlier(newest, self.rules.lookback))
-        return stored.interval_bookmark(
-            plan.meter,
-            plan.old,
-            self.rules,
+        plan, rules, found = self.plan, self.rules, self._comparison
+        old, meter = plan.old, plan.meter
+        newest = _later(old.newest, self.arrived.newest)
+        begin = newest and earlier(newest, rules.lookback)
+        edge = None if begin is None else self._edge(found, begin)
+        listing = interval_listing(meter)
+        scanned = rules.rescan.day(meter.uid, is_first=old.scanned is None)
+        coverage = covered(meter.interval_coverage, edge)
+        return IntervalBookmark(
+            rules=rules.digest,
             newest=newest,
+            listed=listing if found.is_proof else None,
+            seen=listing,
+            since=rules.start_date,
+            until=rules.end_date,
+            covered=coverage if meter.is_covered_readably else old.covered,
             edge=edge,
-            short=self._short,
-            is_scan=plan.is_scan,
-        )
+            scanned=scanned if plan.is_scan else old.scanned,
+            read=rules.now,
+            updated=_later(old.updated, self.arrived.updated),
+            absent=longest(found.still_absent),
+            holes=found.holes,
+            lacking=found.lacking,
+        ).state()
 
-    def _edge(self, start: datetime) -> Edge:
+    def _edge(self, found: Comparison, start: datetime) -> Edge:
         """What tells the next run whether something happened before its look-back."""
-        older = planning.count_before(self.plan, self.arrived, start, self.rules)
-        known = Edge.of(self.plan.old)
-        edge = Edge(start, known.begins if known else None, older)
-        spans = self.arrived.spans
-        reaching = [first for first, last in spans if last >= edge.reach]
-        if not reaching or self._is_cut or self.listing.in_windows:
-            return edge
-        return replace(edge, begins=min(reaching))
+        old = self.plan.old
+        begins = old.edge.begins if old.edge else None
+        reach = Edge(start, None, None).reach
+        reaching = [first for first, last in self.held.spans if last >= reach]
+        if reaching and not (self._is_cut or self.walk.in_windows):
+            begins = min(reaching)
+        return Edge(start, begins, found.count_before(start))
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max(filter(None, (one, other)), default=None)
 
 
 def context(meter: Meter) -> Context:

@@ -1,15 +1,13 @@
-"""One meter's Interval objects as one series of rows, each key once.
+"""One meter's blocks as one series of rows, each key once.
 
-Objects may overlap at their edges, and one that grows may appear twice. For a reading
-in several objects the newest `updated` wins. Objects are listed oldest first, so what
-lies before the beginning of the newest one seen can no longer change: it is released,
-and memory holds a few objects instead of a history.
+Blocks may overlap at their edges, and one that grows may appear twice. For a reading in
+several blocks the newest `updated` wins.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import chain, pairwise
@@ -18,23 +16,16 @@ from operator import attrgetter, itemgetter
 from tap_utility_intervals.floor.ranges import Range, Window
 from tap_utility_intervals.floor.records import IntervalRecord
 from tap_utility_intervals.providers.utilityapi.intervals.arrived import Arrived
+from tap_utility_intervals.providers.utilityapi.intervals.held import Decoded
 from tap_utility_intervals.providers.utilityapi.intervals.twins import (
     Key,
     doubled_hours,
     each_once,
 )
 from tap_utility_intervals.providers.utilityapi.mapping.channels import Warn
-from tap_utility_intervals.providers.utilityapi.mapping.intervals import (
-    Timed,
-    rows,
-    timed,
-)
+from tap_utility_intervals.providers.utilityapi.mapping.intervals import Timed, rows
 from tap_utility_intervals.providers.utilityapi.mapping.meters import Meter
 from tap_utility_intervals.providers.utilityapi.objects import Block
-
-HELD_READINGS = 5_000
-"""So many readings are held back before any is released: a listing that small is
-merged whole, in whatever order its objects come."""
 
 CHUNK_READINGS = 1_000
 """How many readings become rows at a time."""
@@ -43,7 +34,7 @@ _LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
 
 
 @dataclass(slots=True)
-class _Held:
+class _Piece:
     block: Block
     readings: list[Timed]
     doubled: frozenset[Range] | None
@@ -53,118 +44,111 @@ class _Held:
     def updated(self) -> datetime:
         return self.block.updated or _LONG_AGO
 
+    def cut(self, begin: int, end: int | None) -> _Piece:
+        return _Piece(self.block, self.readings[begin:end], self.doubled)
 
-class Timeline:
-    """Takes Interval objects, gives rows; see the module's docstring."""
 
-    def __init__(
-        self, meter: Meter, wanted: Sequence[Window], arrived: Arrived, warn: Warn
-    ) -> None:
-        """Keep readings that start inside one of the `wanted` windows.
+def survey(
+    blocks: Iterable[Decoded], windows: Sequence[Window], arrived: Arrived
+) -> None:
+    """Note what is in the blocks, without making rows of it."""
+    for run in _runs(blocks, windows):
+        arrived.note(_distinct(run))
 
-        What `arrived` already holds is not given again.
-        """
-        self._meter = meter
-        self._wanted = wanted
-        self._arrived = arrived
-        self._warn = warn
-        self._held: list[_Held] = []
-        self._held_readings = 0
-        self._released: datetime | None = None
-        self._may_repeat = bool(arrived)
 
-    def add(self, block: Block) -> Iterator[list[IntervalRecord]]:
-        """Take one object; release what it can no longer change."""
-        readings, doubled = _ascending(timed(block.readings, self._warn))
-        if not readings:
-            return
-        first = readings[0][0]
-        self._arrived.spans.append((first, readings[-1][0]))
-        mine = self._news(self._trimmed(readings))
-        if not mine:
-            return
-        self._held.append(_Held(block, mine, doubled))
-        self._held_readings += len(mine)
-        if self._held_readings > HELD_READINGS:
-            yield from self._release(first)
+def merged(
+    blocks: Iterable[Decoded],
+    windows: Sequence[Window],
+    meter: Meter,
+    arrived: Arrived,
+    warn: Warn,
+) -> Iterator[list[IntervalRecord]]:
+    """Rows of the readings that start inside one of the windows, and note them.
 
-    def close(self) -> Iterator[list[IntervalRecord]]:
-        """The listing is complete: release the rest."""
-        yield from self._release(None)
+    Args:
+        blocks: the blocks, by their earliest reading.
+        windows: disjoint and ascending.
+        meter: theirs.
+        arrived: takes the distinct readings.
+        warn: counts a warning.
+    """
+    for run in _runs(blocks, windows):
+        arrived.note(_distinct(run))
+        if len(run) > 1 or run[0].doubled is not None:
+            yield from _newest(run, meter, warn)
+            continue
+        (one,) = run
+        for begin in range(0, len(one.readings), CHUNK_READINGS):
+            part = one.readings[begin : begin + CHUNK_READINGS]
+            yield rows(one.block, part, meter, warn)
 
-    def restart(self) -> None:
-        """The same listing is read again from its beginning."""
-        self._held = []
-        self._held_readings = 0
-        self._may_repeat = True
 
-    def expect_repeats(self) -> None:
-        """The same objects come in several answers from now on."""
-        self._may_repeat = True
+def _runs(
+    blocks: Iterable[Decoded], windows: Sequence[Window]
+) -> Iterator[list[_Piece]]:
+    """Groups of pieces that share a stretch of time, oldest first.
 
-    def _news(self, readings: list[Timed]) -> list[Timed]:
-        """Those readings that are not out yet."""
-        is_late = readings and self._released and readings[0][0] < self._released
-        if is_late and not self._may_repeat:
-            # One that was restated in such an object keeps the value that is out.
-            self._warn("Interval objects are not listed oldest first")
-        if is_late or self._may_repeat:
-            return [one for one in readings if not self._arrived.has(one)]
-        return readings
+    What lies before the beginning of a block, no later one can change.
+    """
+    held: list[_Piece] = []
+    for block, readings in blocks:
+        ordered, doubled = _ascending(readings)
+        mine = _trimmed(ordered, windows)
+        if mine:
+            before, held = _split(held, ordered[0][0])
+            yield from _overlapping(before)
+            held.append(_Piece(block, mine, doubled))
+    yield from _overlapping(held)
 
-    def _trimmed(self, readings: list[Timed]) -> list[Timed]:
-        """The readings that start inside a wanted window."""
-        mine: list[Timed] = []
-        for window in self._wanted:
-            begin = 0 if window.start is None else _place(readings, window.start)
-            end = _place(readings, window.end)
-            if begin == 0 and end == len(readings):
-                return readings
-            mine += readings[begin:end]
-        return mine
 
-    def _release(self, before: datetime | None) -> Iterator[list[IntervalRecord]]:
-        """Rows of all held readings that start before an instant, oldest first."""
-        out: list[_Held] = []
-        kept: list[_Held] = []
-        for held in self._held:
-            readings = held.readings
-            cut = len(readings) if before is None else _place(readings, before)
-            if cut:
-                out.append(_Held(held.block, readings[:cut], held.doubled))
-            if cut < len(readings):
-                kept.append(_Held(held.block, readings[cut:], held.doubled))
-        self._held = kept
-        self._held_readings = sum(len(held.readings) for held in kept)
-        if before is not None and out:
-            self._released = max(before, self._released or before)
-        for run in _overlapping(out):
-            alone = len(run) == 1 and run[0].doubled is None
-            yield from self._one(run[0]) if alone else self._merged(run)
+def _split(held: list[_Piece], instant: datetime) -> tuple[list[_Piece], list[_Piece]]:
+    """What starts before an instant, and the rest."""
+    before: list[_Piece] = []
+    after: list[_Piece] = []
+    for piece in held:
+        cut = _place(piece.readings, instant)
+        if cut:
+            before.append(piece.cut(0, cut))
+        if cut < len(piece.readings):
+            after.append(piece.cut(cut, None))
+    return before, after
 
-    def _one(self, held: _Held) -> Iterator[list[IntervalRecord]]:
-        self._arrived.note(held.readings)
-        for begin in range(0, len(held.readings), CHUNK_READINGS):
-            part = held.readings[begin : begin + CHUNK_READINGS]
-            yield rows(held.block, part, self._meter, self._warn)
 
-    def _merged(self, run: list[_Held]) -> Iterator[list[IntervalRecord]]:
-        """Rows of objects that share a stretch of time: for each key the newest."""
-        readings: dict[Range, list[Timed]] = {}
-        by_key: dict[Key, IntervalRecord] = {}
-        run.sort(key=attrgetter("updated"))
-        for held in reversed(run):
-            _count(held, readings)
-            made = rows(held.block, held.readings, self._meter, self._warn)
-            for key, row in each_once(
-                made, held.doubled or frozenset(), self._warn
-            ).items():
-                by_key.setdefault(key, row)
-        arrived = chain.from_iterable(readings.values())
-        self._arrived.note(sorted(arrived, key=itemgetter(0, 1)))
-        merged = sorted(by_key.values(), key=attrgetter("interval_start"))
-        for begin in range(0, len(merged), CHUNK_READINGS):
-            yield merged[begin : begin + CHUNK_READINGS]
+def _trimmed(readings: list[Timed], windows: Sequence[Window]) -> list[Timed]:
+    """The readings that start inside a window."""
+    mine: list[Timed] = []
+    for window in windows:
+        begin = 0 if window.start is None else _place(readings, window.start)
+        end = _place(readings, window.end)
+        if begin == 0 and end == len(readings):
+            return readings
+        mine += readings[begin:end]
+    return mine
+
+
+def _distinct(run: list[_Piece]) -> list[Timed]:
+    """The readings of these pieces, each stretch once, ascending."""
+    if len(run) == 1 and run[0].doubled is None:
+        return run[0].readings
+    readings: dict[Range, list[Timed]] = {}
+    for piece in run:
+        _count(piece, readings)
+    return sorted(chain.from_iterable(readings.values()), key=itemgetter(0, 1))
+
+
+def _newest(
+    run: list[_Piece], meter: Meter, warn: Warn
+) -> Iterator[list[IntervalRecord]]:
+    """Rows of pieces that share a stretch of time: for each key the newest."""
+    by_key: dict[Key, IntervalRecord] = {}
+    for piece in sorted(run, key=attrgetter("updated"))[::-1]:
+        made = rows(piece.block, piece.readings, meter, warn)
+        once = each_once(made, piece.doubled or frozenset(), warn)
+        for key, row in once.items():
+            by_key.setdefault(key, row)
+    ordered = sorted(by_key.values(), key=attrgetter("interval_start"))
+    for begin in range(0, len(ordered), CHUNK_READINGS):
+        yield ordered[begin : begin + CHUNK_READINGS]
 
 
 def _place(readings: list[Timed], instant: datetime) -> int:
@@ -173,7 +157,7 @@ def _place(readings: list[Timed], instant: datetime) -> int:
 
 
 def _ascending(readings: list[Timed]) -> tuple[list[Timed], frozenset[Range] | None]:
-    """Oldest first, and `_Held.doubled`."""
+    """Oldest first, and `_Piece.doubled`."""
     forth = readings
     if len(readings) > 1 and readings[0][0] > readings[-1][0]:
         forth = readings[::-1]
@@ -187,7 +171,7 @@ def _ascending(readings: list[Timed]) -> tuple[list[Timed], frozenset[Range] | N
     return sorted(forth, key=itemgetter(0, 1)) if doubled else ordered, doubled
 
 
-def _count(held: _Held, readings: dict[Range, list[Timed]]) -> None:
+def _count(held: _Piece, readings: dict[Range, list[Timed]]) -> None:
     """Take the readings of an object, each stretch once, or twice if it is doubled."""
     mine: dict[Range, list[Timed]] = {}
     for one in held.readings:
@@ -197,16 +181,15 @@ def _count(held: _Held, readings: dict[Range, list[Timed]]) -> None:
     readings.update((span, ones) for span, ones in mine.items() if span not in readings)
 
 
-def _overlapping(pieces: list[_Held]) -> Iterator[list[_Held]]:
+def _overlapping(pieces: list[_Piece]) -> Iterator[list[_Piece]]:
     """Groups of pieces that share a stretch of time, oldest first."""
-    run: list[_Held] = []
-    last: datetime | None = None
-    for held in sorted(pieces, key=lambda piece: piece.readings[0][0]):
-        if run and last is not None and held.readings[0][0] > last:
+    run: list[_Piece] = []
+    last = _LONG_AGO
+    for piece in sorted(pieces, key=lambda one: one.readings[0][0]):
+        if run and piece.readings[0][0] > last:
             yield run
-            run, last = [], None
-        run.append(held)
-        end = held.readings[-1][0]
-        last = end if last is None else max(last, end)
+            run = []
+        run.append(piece)
+        last = max(last, piece.readings[-1][0])
     if run:
         yield run

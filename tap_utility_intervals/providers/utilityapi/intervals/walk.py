@@ -1,4 +1,4 @@
-"""Walking one meter's Interval objects to their end, whatever gets in the way.
+"""Walking one meter's blocks to their end, whatever gets in the way.
 
 A cursor that died begins the listing again. An answer too large to build is asked for
 in smaller pages, then in windows, if the API is seen to cut readings at their edges.
@@ -11,23 +11,17 @@ from datetime import datetime
 from functools import partial
 
 from tap_utility_intervals.floor import errors
-from tap_utility_intervals.floor.ranges import Range
-from tap_utility_intervals.floor.records import IntervalRecord
-from tap_utility_intervals.floor.values import TooDeep
-from tap_utility_intervals.providers.utilityapi.bookmarks import DAY
-from tap_utility_intervals.providers.utilityapi.client import (
-    UtilityApi,
-    persistent,
-)
-from tap_utility_intervals.providers.utilityapi.intervals import plan as planning
-from tap_utility_intervals.providers.utilityapi.intervals.merge import Timeline
+from tap_utility_intervals.floor.ranges import Range, Window
+from tap_utility_intervals.providers.bookmarks import DAY, EARLIEST, earlier, later
+from tap_utility_intervals.providers.utilityapi.client import UtilityApi, persistent
+from tap_utility_intervals.providers.utilityapi.intervals.held import Held
 from tap_utility_intervals.providers.utilityapi.intervals.plan import Plan
+from tap_utility_intervals.providers.utilityapi.intervals.promises import promised
 from tap_utility_intervals.providers.utilityapi.intervals.start_filter import (
     StartFilter,
 )
 from tap_utility_intervals.providers.utilityapi.mapping.channels import Warn
-from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER, Meter
-from tap_utility_intervals.providers.utilityapi.objects import Page, block
+from tap_utility_intervals.providers.utilityapi.objects import Page
 from tap_utility_intervals.providers.utilityapi.rules import Rules
 
 WIDEST = 30 * DAY
@@ -37,138 +31,93 @@ PADDING = 2 * DAY
 """Asked for beyond a window's end: a reading that straddles it ends later."""
 
 
-class Listing:
-    """One meter's Interval objects; see the module's docstring."""
+class Walk:
+    """Collects one meter's blocks; see the module's docstring."""
 
     def __init__(
-        self,
-        api: UtilityApi,
-        start_filter: StartFilter,
-        meter: Meter,
-        rules: Rules,
-        warn: Warn,
+        self, api: UtilityApi, start_filter: StartFilter, rules: Rules, warn: Warn
     ) -> None:
         """Prepare; nothing is asked yet."""
         self.api = api
         self.filter = start_filter
-        self.meter = meter
         self.rules = rules
         self.warn = warn
         self.is_incomplete = False
         """Whether any answer said that it was not complete."""
         self.in_windows = False
-        """Whether objects were seen in pieces only."""
+        """Whether blocks were seen in pieces only."""
 
-    def rows(
-        self,
-        timeline: Timeline,
-        plan: Plan,
-        start: datetime | None,
-        pages: Iterable[Page] | None = None,
-    ) -> Iterator[list[IntervalRecord]]:
-        """Rows of what `plan` wants, asking from `start` on unless `pages` are there.
+    def collect(self, held: Held, plan: Plan, start: datetime | None) -> None:
+        """Ask for all blocks of a plan's meter from `start` on.
+
+        Raises:
+            errors.ProviderError: when the API does not give them.
+        """
+        uid = plan.meter.uid
+        try:
+            self._take(held, persistent(partial(self._pages, uid, start)))
+        except (errors.TooWide, errors.TooLarge):
+            try:
+                smaller = partial(self._pages, uid, start, limit=1)
+                self._take(held, persistent(smaller))
+            except (errors.TooWide, errors.TooLarge) as error:
+                self._in_windows(held, plan, error)
+
+    def collect_hole(self, held: Held, plan: Plan, hole: Window) -> None:
+        """Ask for what was promised and did not come the last time.
+
+        Nothing is concluded from what does not come, so that it may have an `end`.
 
         Raises:
             errors.ProviderError: when the API does not give it.
         """
-        try:
-            yield from self._whole(timeline, start, pages)
-        except (errors.TooWide, errors.TooLarge):
-            timeline.restart()
-        else:
-            return
-        try:
-            yield from self._whole(timeline, start, limit=1)
-        except (errors.TooWide, errors.TooLarge) as error:
-            timeline.restart()
-            yield from self._in_windows(timeline, plan, error)
+        start, end = earlier(hole.start or EARLIEST, DAY), later(hole.end, DAY)
+        self._take(held, persistent(partial(self._pages, plan.meter.uid, start, end)))
 
-    def _whole(
-        self,
-        timeline: Timeline,
-        start: datetime | None,
-        pages: Iterable[Page] | None = None,
-        limit: int | None = None,
-    ) -> Iterator[list[IntervalRecord]]:
-        def begin() -> Iterator[list[IntervalRecord]]:
-            for page in self._pages(start, limit) if pages is None else pages:
-                yield from self._take(timeline, page)
-
-        yield from persistent(begin, timeline.restart)
-        yield from timeline.close()
-
-    def _in_windows(
-        self, timeline: Timeline, plan: Plan, error: errors.ProviderError
-    ) -> Iterator[list[IntervalRecord]]:
+    def _in_windows(self, held: Held, plan: Plan, error: errors.ProviderError) -> None:
         """Ask for what is listed as covered, in windows as wide as the API bears."""
-        covered = planning.covered(plan, self.rules, DAY)
-        coverage = self.meter.interval_coverage
-        if not covered or not self.filter.windows_cut(
-            self.api, self.meter.uid, coverage
-        ):
+        uid, coverage = plan.meter.uid, plan.meter.interval_coverage
+        covered = promised(plan, self.rules, DAY)
+        if not covered or not self.filter.windows_cut(self.api, uid, coverage):
             raise error
         self.in_windows = True
-        timeline.expect_repeats()
-        for page in self._window_pages(covered):
-            yield from self._take(timeline, page)
-        yield from timeline.close()
+        self._take(held, self._window_pages(uid, covered))
 
-    def _window_pages(self, covered: Iterable[Range]) -> Iterator[Page]:
+    def _window_pages(self, uid: str, covered: Iterable[Range]) -> Iterator[Page]:
         """Narrower after a window too wide, wider again after one that went well."""
         widest = width = self.rules.window or WIDEST
         todo = list(covered)[::-1]
         while todo:
             start, end = todo.pop()
-            until = min(planning.later(start, width), end)
+            until = min(later(start, width), end)
+            window = partial(self._pages, uid, start, later(until, PADDING))
             try:
-                pages = self._window(start, until)
+                yield from persistent(window)
             except (errors.TooWide, errors.TooLarge):
                 if width <= DAY:
                     raise
                 width = max(width / 2, DAY)
                 todo.append((start, end))
                 continue
-            yield from pages
             width = min(width * 2, widest)
             if until < end:
                 todo.append((until, end))
 
-    def _window(self, start: datetime, end: datetime) -> list[Page]:
-        """All pages of one window, read before any is taken: it may be too wide."""
-        until = planning.later(end, PADDING)
-        found: list[Page] = []
-        for page in persistent(partial(self._pages, start, None, until), found.clear):
-            found.append(page)  # noqa: PERF402 - it is cleared in between
-        return found
-
     def _pages(
-        self, start: datetime | None, limit: int | None, end: datetime | None = None
+        self,
+        uid: str,
+        start: datetime | None,
+        end: datetime | None = None,
+        limit: int | None = None,
     ) -> Iterator[Page]:
-        return self.api.intervals(
-            [self.meter.uid],
-            start,
-            end=end,
-            allow_mixed=self.rules.allow_mixed,
-            limit=limit,
-        )
+        mixed = self.rules.allow_mixed
+        return self.api.intervals([uid], start, end=end, allow_mixed=mixed, limit=limit)
 
-    def _take(self, timeline: Timeline, page: Page) -> Iterator[list[IntervalRecord]]:
-        if page.is_incomplete:
-            self.is_incomplete = True
-            self.warn("an answer is marked incomplete; the meter's bookmark stays")
-        for item in page.items:
-            try:
-                held = block(item, self.warn)
-            except TooDeep:
-                # It may hold readings; that they are left out must not pass unseen.
-                source = f"meter {self.meter.uid}"
-                raise errors.BadAnswer(PROVIDER, "/intervals", source=source) from None
-            except ValueError:
-                self.warn("an Interval object that is no object was left out")
-                continue
-            held.read_at = page.read_at
-            # One that names no meter can only be of the one that was asked for.
-            if held.meter_uid in {self.meter.uid, None, ""}:
-                yield from timeline.add(held)
-            else:
-                self.warn("an Interval object of a meter not asked for was left out")
+    def _take(self, held: Held, pages: Iterable[Page]) -> None:
+        """Hold what comes; what a listing brings again after a restart, once."""
+        for page in pages:
+            if page.is_incomplete:
+                self.is_incomplete = True
+                self.warn("an answer is marked incomplete; the meter's bookmark stays")
+            for item in page.items:
+                held.add(item, page.read_at)

@@ -37,6 +37,12 @@ class Meter:
     commodity: Commodity | None
     record: MeterRecord
 
+    @property
+    def is_covered_readably(self) -> bool:
+        """Whether the list tells which stretches are covered, and all of it is read."""
+        sent = self.record.interval_coverage is not None
+        return sent and "interval_coverage" not in (self.record.unreadable or {})
+
 
 def meter(item: Mapping[str, Any], listed_at: str) -> Meter:
     """A listed meter.

@@ -1,0 +1,83 @@
+"""What all bookmarks have in common: look-back, re-scan day, hashes. Pure.
+
+A bookmark is stored in STATE as JSON; instants in it are texts in their one UTC form.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+import msgspec
+
+from tap_utility_intervals.floor.instants import as_utc, parse_instant, seconds_form
+
+EARLIEST = datetime.min.replace(tzinfo=timezone.utc)
+FAR = datetime.max.replace(tzinfo=timezone.utc)
+DAY = timedelta(days=1)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True, slots=True)
+class Rescan:
+    """When all of a source is read again, to find what nothing announces."""
+
+    every: int
+    """After so many days (`full_rescan_days`); 0 for never."""
+    today: int
+    """Days from the epoch to the run's start."""
+
+    @classmethod
+    def of(cls, every: int, started: datetime) -> Rescan:
+        """The days of a run that started then."""
+        return cls(every, (as_utc(started) - _EPOCH) // DAY)
+
+    def is_due(self, scanned: int) -> bool:
+        """Tell whether a source that was read whole on that day is due."""
+        return self.every > 0 and self.today - scanned >= self.every
+
+    def day(self, source: str, *, is_first: bool) -> int:
+        """Return the day to note after a source was read whole.
+
+        The first one is set back by a hash of the source's id, so that sources first
+        read on one day are not all due again on one day.
+        """
+        if not is_first or not self.every:
+            return self.today
+        return self.today - int(short_hash(source), 16) % self.every
+
+
+def short_hash(value: object) -> str:
+    """Return twelve hexadecimal digits that stand for a value's JSON."""
+    return hashlib.blake2b(msgspec.json.encode(value), digest_size=6).hexdigest()
+
+
+def earlier(instant: datetime, by: timedelta) -> datetime:
+    """Return so much earlier, or the beginning of the calendar."""
+    return instant - by if instant - EARLIEST > by else EARLIEST
+
+
+def later(instant: datetime, by: timedelta) -> datetime:
+    """Return so much later, or the end of the calendar."""
+    return instant + by if FAR - instant > by else FAR
+
+
+def is_earlier(one: datetime | None, other: datetime | None) -> bool:
+    """Tell whether one bound lies before another; None is the beginning of time."""
+    return other is not None and (one is None or one < other)
+
+
+def shown(instant: datetime | None) -> str | None:
+    """Return an instant as STATE holds it."""
+    return None if instant is None else seconds_form(instant)
+
+
+def moment(value: object) -> datetime | None:
+    """Return the instant that STATE holds; None for none.
+
+    Raises:
+        ValueError: when there is something, and it is no instant.
+    """
+    return None if value is None else as_utc(parse_instant(value))

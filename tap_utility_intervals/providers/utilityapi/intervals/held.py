@@ -1,0 +1,158 @@
+"""One meter's blocks, held back until its listing has come to its end.
+
+Only then is it known which block is the newest for a reading: they are asked for oldest
+first, and nothing promises that they come so. Few are held decoded; of many, their very
+bytes lie in a file without a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from hashlib import blake2b
+from tempfile import SpooledTemporaryFile
+from typing import Any
+
+from msgspec import Raw
+
+from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.ranges import Range, Window
+from tap_utility_intervals.floor.values import TooDeep
+from tap_utility_intervals.providers.utilityapi.mapping.channels import Warn
+from tap_utility_intervals.providers.utilityapi.mapping.intervals import Timed, timed
+from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER, Meter
+from tap_utility_intervals.providers.utilityapi.objects import Block, block
+
+HELD_READINGS = 5_000
+"""So many readings are held decoded."""
+
+IN_MEMORY = 1_000_000
+"""Bytes held in memory before they lie in a file."""
+
+Decoded = tuple[Block, list[Timed]]
+"""A block and its readings, in the order they were listed."""
+
+
+@dataclass(slots=True)
+class _Held:
+    first: datetime
+    """When its earliest reading starts."""
+    raw: Raw | None
+    decoded: Decoded | None
+    read_at: str | None
+    place: tuple[int, int] = (0, 0)
+    """Where its bytes are in the file."""
+
+
+class Held:
+    """Takes blocks in any order, gives them back oldest first."""
+
+    def __init__(
+        self, meter: Meter, warn: Warn, zone: tzinfo | None = None, among: int = 1
+    ) -> None:
+        """Hold the blocks of one meter, which shares its room with some `among` it."""
+        self._meter = meter
+        self._warn = warn
+        self._zone = zone
+        self._room = HELD_READINGS // among
+        self._in_memory = IN_MEMORY // among
+        self._held: list[_Held] = []
+        self._known: set[bytes] = set()
+        self._file: SpooledTemporaryFile[bytes] | None = None
+        self._lost: list[str] = []
+        self.spans: list[Range] = []
+        """First and last start of each block."""
+        self.updated: datetime | None = None
+        """The newest `updated` of a block."""
+
+    def add(self, item: Raw | dict[str, Any], read_at: str | None) -> None:
+        """Take one block, unless it is held already.
+
+        Raises:
+            errors.BadAnswer: when nobody can tell what is in it.
+        """
+        if isinstance(item, Raw):
+            digest = blake2b(item, digest_size=12).digest()
+            if digest in self._known:
+                return
+            self._known.add(digest)
+        decoded = self._decoded(item)
+        if decoded is None:
+            return
+        found, readings = decoded
+        found.read_at = read_at
+        starts = [one[0] for one in readings]
+        self.spans.append((min(starts), max(starts)))
+        if found.updated and (self.updated is None or found.updated > self.updated):
+            self.updated = found.updated
+        raw = item if isinstance(item, Raw) else None
+        self._held.append(_Held(self.spans[-1][0], raw, decoded, read_at))
+        self._room -= len(readings)
+        if self._room < 0:
+            self._spill()
+
+    def blocks(self, windows: Sequence[Window]) -> Iterator[Decoded]:
+        """The blocks that may hold a reading of these windows, oldest first."""
+        last = max(window.end for window in windows)
+        for held in sorted(self._held, key=lambda one: one.first):
+            if held.first < last:
+                yield held.decoded or self._again(held)
+
+    def check(self) -> None:
+        """Refuse to count the meter as read if a reading's time cannot be read.
+
+        Raises:
+            errors.BadAnswer: with some of these times as they were sent.
+        """
+        if self._lost:
+            count, such = len(self._lost), self._lost[0]
+            raise self._bad(f"sent {count} readings without readable times: {such}")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
+
+    def _decoded(self, item: Raw | dict[str, Any]) -> Decoded | None:
+        try:
+            found = block(item, self._lost.append, self._zone)
+        except TooDeep:
+            # It may hold readings; that they are left out must not pass unseen.
+            raise self._bad(None) from None
+        except ValueError:
+            self._lost.append("an Interval object that is no object")
+            return None
+        # One that names no meter can only be of the one that was asked for.
+        if found.meter_uid not in {self._meter.uid, None, ""}:
+            self._warn("an Interval object of a meter not asked for was left out")
+            return None
+        readings = timed(found.readings, self._lost.append)
+        return (found, readings) if readings else None
+
+    def _bad(self, problem: str | None) -> errors.BadAnswer:
+        source = f"meter {self._meter.uid}"
+        return errors.BadAnswer(PROVIDER, "/intervals", source=source, problem=problem)
+
+    def _spill(self) -> None:
+        """Write what is held to the file, and hold its bytes no longer."""
+        if self._file is None:
+            self._file = SpooledTemporaryFile(max_size=self._in_memory)  # noqa: SIM115 - closed by `close`
+        for held in self._held:
+            if held.raw is not None:
+                body = bytes(held.raw)
+                held.place = (self._file.seek(0, 2), len(body))
+                self._file.write(body)
+                held.raw = held.decoded = None
+
+    def _again(self, held: _Held) -> Decoded:
+        assert self._file is not None  # noqa: S101 - for mypy
+        offset, size = held.place
+        self._file.seek(offset)
+        found = block(Raw(self._file.read(size)), _ignore, self._zone)
+        found.read_at = held.read_at
+        return found, timed(found.readings, _ignore)
+
+
+def _ignore(_: str) -> None:
+    """What is left out was noted when the block came."""
