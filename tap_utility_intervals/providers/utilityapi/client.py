@@ -102,10 +102,22 @@ class ListingEnded(Exception):  # noqa: N818 - not an error: the cursor grew sta
 class UtilityApi:
     """The lists that the tap reads, page by page."""
 
-    def __init__(self, transport: Transport, reader: str = "") -> None:
-        """Ask through `transport`; for whom, says `reader` (see `providers.spool`)."""
+    def __init__(
+        self,
+        transport: Transport,
+        reader: str = "",
+        warn: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Ask through `transport`.
+
+        Args:
+            transport: the way to UtilityAPI.
+            reader: for whom; see `providers.spool`.
+            warn: counts a warning.
+        """
         self.transport = transport
         self.reader = reader
+        self.warn = warn
 
     def meters(
         self, uids: list[str] | None = None, authorizations: list[str] | None = None
@@ -180,9 +192,8 @@ class UtilityApi:
             errors.ProviderError: as `Transport.get`.
         """
         paginator = NextLink(self.transport, path)
-        page = self.transport.get(
-            path, params, decode=decode, source=source, reader=self.reader
-        )
+        chosen: Any = {"decode": decode, "source": source, "reader": self.reader}
+        page = self._whole(path, partial(self.transport.get, path, params, **chosen))
         while True:
             page.read_at = self.transport.clock.now()
             yield page
@@ -192,14 +203,26 @@ class UtilityApi:
                 return
             before = page
             try:
-                page = self.transport.follow(
-                    link.geturl(), decode=decode, source=source, reader=self.reader
-                )
+                follow = partial(self.transport.follow, link.geturl(), **chosen)
+                page = self._whole(path, follow)
             except (errors.Gone, errors.BadRequest) as error:
                 raise ListingEnded(path, source, error.status) from error
             if page.items and page.items == before.items and page.next != before.next:
                 # The one that belongs here did not come, and its successor would.
                 raise ListingEnded(path, source, None)
+
+    def _whole(self, path: str, ask: Callable[[], Page]) -> Page:
+        """A page that says whether there is another; if it never does, it is the last.
+
+        `next` is documented to be null at the end. Interval objects were seen without;
+        of them, the listed coverage tells whether all came.
+        """
+        page = ask()
+        if page.is_open_ended and path != "/intervals":
+            page = ask()
+            if page.is_open_ended:
+                self.warn(f"a page of {path} lacks next and was taken for the last one")
+        return page
 
 
 def persistent(

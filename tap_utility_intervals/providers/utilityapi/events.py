@@ -55,6 +55,7 @@ class EventJob:
         self.rules = rules
         self.warn = warn
         self._newest = ""
+        self._is_whole = True
 
     def events(self) -> Iterator[Event]:
         """The rows, the bookmark, and the end; see `providers.base.Job`."""
@@ -74,15 +75,20 @@ class EventJob:
     def _rows(self) -> Iterator[Rows]:
         """Page by page, to the first one that is older than what is wanted."""
         taken: set[str] = set()
+        stamps: list[str] = []
         for page in self.api.listing("/events"):
+            # A page that does not say whether there is another may hide the rest.
+            self._is_whole &= not page.is_open_ended
             rows = self._fresh(page, taken)
+            stamps += [row["ts"] for row in rows if row["ts"]]
             start, end = micros_form(self._start), micros_form(self.rules().end)
             # One without a readable time is never too old.
             wanted = [row for row in rows if start <= (row["ts"] or start) < end]
             if wanted:
                 self._note(wanted)
                 yield Rows(wanted)
-            if rows and all(row["ts"] and row["ts"] < start for row in rows):
+            is_older = rows and all(row["ts"] and row["ts"] < start for row in rows)
+            if is_older and stamps == sorted(stamps, reverse=True):
                 return
 
     def _fresh(self, page: Page, taken: set[str]) -> list[dict[str, Any]]:
@@ -106,6 +112,7 @@ class EventJob:
         return max(earlier(old.newest, self.rules().lookback), wanted)
 
     def _bookmark(self) -> Bookmark:
-        known = [self.old.newest, parse_instant(self._newest) if self._newest else None]
+        is_news = self._is_whole and self._newest
+        known = [self.old.newest, parse_instant(self._newest) if is_news else None]
         newest = max(filter(None, known), default=None)
         return EventBookmark(newest, self.rules().start_date).state()

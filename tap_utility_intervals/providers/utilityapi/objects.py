@@ -83,6 +83,8 @@ class Page(Struct, gc=False):
     items: list[Raw | dict[str, Any]]
     next: str | None = None
     is_incomplete: bool = False
+    is_open_ended: bool = False
+    """Whether it does not say if there is another page."""
     read_at: str | None = None
     """When it had arrived; set by the client."""
 
@@ -116,14 +118,15 @@ def page_of(plural: str) -> Callable[[bytes], Page]:
         link = document.get("next")
         if link is not None and not isinstance(link, str):
             raise ValueError("a next link that is no text")
-        if "next" not in document and plural != "intervals":
-            # Documented to be null at the end. Interval objects were seen without; of
-            # them, the listed coverage tells whether all came.
-            raise ValueError("a page that does not say whether there is another")
         objects: list[Raw | dict[str, Any]] = [i for i in items if isinstance(i, dict)]
         if len(objects) != len(items):
             raise ValueError("an item that is no object")
-        return Page(objects, link or None, bool(document.get("is_incomplete")))
+        return Page(
+            objects,
+            link or None,
+            bool(document.get("is_incomplete")),
+            is_open_ended="next" not in document,
+        )
 
     return decode
 

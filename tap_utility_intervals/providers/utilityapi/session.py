@@ -71,7 +71,7 @@ class UtilityApiSession:
         """Prepare; nothing is asked yet."""
         self.run = run
         self.transport = transport
-        self.api = UtilityApi(transport)
+        self.api = UtilityApi(transport, warn=self.warn)
         transport.spool.share(SHARED, run.selected)
         self.workers = run.settings.max_concurrency
         self.filter = StartFilter()

@@ -147,7 +147,8 @@ class _ShapedBills(BillJob):
 
 def asking_for(reader: str, session: Session) -> UtilityApi:
     """The API as a stream asks it."""
-    return UtilityApi(cast("UtilityApiSession", session).transport, reader)
+    ours = cast("UtilityApiSession", session)
+    return UtilityApi(ours.transport, reader, ours.warn)
 
 
 STREAMS: Sequence[type[Stream]] = (
