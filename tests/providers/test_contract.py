@@ -103,14 +103,12 @@ def test_a_local_day_has_all_its_hours(subject: Subject, day: str, hours: int) -
     with Sandbox(world) as sandbox:
         rows = by_key(subject.sync(sandbox).rows("intervals")).values()
     assert len(rows) == 35
-    starts = sorted(datetime.fromisoformat(r["interval_start"]) for r in rows)
-    assert {later - one for one, later in itertools.pairwise(starts)} == {
-        timedelta(hours=1)
-    }
+    starts = sorted(epoch(row["interval_start"]) for row in rows)
+    assert {later - one for one, later in itertools.pairwise(starts)} == {HOUR}
     assert {row["interval_seconds"] for row in rows} == {3600}
     assert {row["channel"].partition("#")[1] for row in rows} == {""}
-    following = midnight + timedelta(hours=hours)
-    assert sum(midnight <= moment < following for moment in starts) == hours
+    first = epoch(midnight)
+    assert sum(first <= start < first + hours * HOUR for start in starts) == hours
 
 
 @MENDING
