@@ -20,10 +20,10 @@ from tap_utility_intervals.commands.tables import (
     counted,
     duration,
     names,
-    printable,
     table,
 )
 from tap_utility_intervals.floor.outcomes import Report
+from tap_utility_intervals.floor.printable import printable
 from tap_utility_intervals.providers.base import Run
 from tap_utility_intervals.providers.checkup import (
     Checkup,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from tap_utility_intervals.floor.printable import printable
 from tap_utility_intervals.floor.ranges import Range
 
 ROWS_SHOWN = 50
@@ -14,7 +15,6 @@ NAMES_SHOWN = 10
 SHORT_ID = 8
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
-_UNSAFE = re.compile(r"[^\x20-\x7e\xa0-\U0010ffff]")
 
 
 def table(
@@ -54,11 +54,6 @@ def cell(value: object, *, is_id: bool = False) -> str:
         return f"{value:,}"
     text = printable(str(value))
     return text[:SHORT_ID] if not is_id and _UUID.fullmatch(text) else text
-
-
-def printable(text: str) -> str:
-    """A provider's text without anything that could steer a terminal."""
-    return _UNSAFE.sub(" ", text)
 
 
 def names(ids: Iterable[str], most: int = NAMES_SHOWN) -> str:

@@ -24,6 +24,8 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
+from tap_utility_intervals.floor.printable import printable
+
 _MAX_TEXT = 200
 
 
@@ -176,5 +178,5 @@ def _path(endpoint: str) -> str:
 
 def _clean(text: str) -> str:
     """Keep it on one line, without control characters, and short."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    line = " ".join(printable(text).split())
     return line if len(line) <= _MAX_TEXT else line[: _MAX_TEXT - 1] + "…"

@@ -7,6 +7,8 @@ import threading
 from collections import Counter
 from enum import Enum
 
+from tap_utility_intervals.floor.printable import printable
+
 SHOWN = 20
 """How many ids a summary line names; the rest is counted."""
 
@@ -66,6 +68,7 @@ class Report:
 
     def warn(self, what: str, count: int = 1) -> None:
         """Count a warning; its first occurrence is logged, the total at the end."""
+        what = printable(what)
         with self._lock:
             self.warnings[what] += count
             first = self.warnings[what] == count
@@ -75,7 +78,7 @@ class Report:
     def note(self, what: str) -> None:
         """Count what is worth a line in the summary, and no warning."""
         with self._lock:
-            self.notes[what] += 1
+            self.notes[printable(what)] += 1
 
     def sources(self, provider: str | None = None) -> dict[str, Outcome]:
         """The outcome of every source, by id."""
@@ -137,9 +140,9 @@ class Report:
                 level,
                 "%s %s is %s; its bookmark stays: %s",
                 provider,
-                source,
+                printable(source),
                 outcome.value,
-                reason,
+                printable(reason),
             )
         if len(bad) > SHOWN:
             self.logger.log(

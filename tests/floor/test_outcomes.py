@@ -146,3 +146,16 @@ def test_threads_lose_no_count(report: Report) -> None:
         list(pool.map(work, range(8)))
     assert report.warnings["odd"] == 1600
     assert list(report.sources().values()).count(FAILED) == 8
+
+
+def test_no_id_and_no_reason_forges_a_line(
+    report: Report, caplog: pytest.LogCaptureFixture
+) -> None:
+    forged = "1\r\nINFO all is well\x1b[2J\u202e"
+    report.add("acme", forged, FAILED, forged)
+    report.warn(f"meter {forged} is odd")
+    report.note(f"meter {forged} is odd")
+    report.summarise()
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 5
+    assert all(line.isprintable() for line in said)

@@ -145,7 +145,7 @@ class UtilityApi:
 
         Without dates: the filter takes only bills that lie whole inside it.
         """
-        params = [("meters", ",".join(meters)), ("order", "earliest_first")]
+        params = [("meters", _joined("meters", meters)), ("order", "earliest_first")]
         yield from self.pages("/bills", params, page_of("bills"), _named(meters))
 
     def intervals(
@@ -167,7 +167,7 @@ class UtilityApi:
             allow_mixed: readings of every length, not only the meter's main one.
             limit: Interval objects a page.
         """
-        params = [("meters", ",".join(meters)), ("order", "earliest_first")]
+        params = [("meters", _joined("meters", meters)), ("order", "earliest_first")]
         if start is not None:
             params.append(("start", seconds_form(start)))
         if end is not None:
@@ -256,6 +256,20 @@ def _named(meters: list[str]) -> str:
     return f"meters {', '.join(meters[:NAMED])}{more}"
 
 
+def _joined(name: str, uids: Sequence[str]) -> str:
+    """A list as the API takes it.
+
+    Raises:
+        errors.BadRequest: when a uid holds a comma, and would name others.
+    """
+    odd = next((uid for uid in uids if "," in uid), None)
+    if odd is not None:
+        problem = "has a uid with a comma, by which others would be asked for"
+        source = f"meter {odd}" if name == "meters" else odd
+        raise errors.BadRequest(PROVIDER, f"/{name}", source=source, problem=problem)
+    return ",".join(uids)
+
+
 def _chunked(filters: list[tuple[str, list[str] | None]]) -> Iterator[Params]:
     """Query parameters for filters, the long ones cut to what a URL takes."""
     params: list[tuple[str, str]] = []
@@ -268,5 +282,5 @@ def _chunked(filters: list[tuple[str, list[str] | None]]) -> Iterator[Params]:
                 rest = [(n, v) for n, v in filters if n != name]
                 yield from _chunked([(name, some), *rest])
             return
-        params.append((name, ",".join(values)))
+        params.append((name, _joined(name, values)))
     yield params

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -285,3 +286,43 @@ def test_a_meter_that_was_named_and_is_not_listed_is_reported(sandbox: Sandbox) 
     assert run.tap.report.sources("utilityapi")["9"] is Outcome.GONE
     assert not run.failed
     assert synced(sandbox, utilityapi_meters=["9"]).failed
+
+
+def test_a_uid_with_a_comma_asks_for_no_other_meter(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = a_world()
+    world.utilityapi = [
+        replace(meter, uid="1,3" if meter.uid == "2" else meter.uid)
+        for meter in world.utilityapi
+    ]
+    world.__post_init__()
+    with Sandbox(world) as sandbox:
+        run = synced(sandbox)
+        run.tap.report.summarise()
+        queries = [r.query.get("meters", "") for r in sandbox.requests]
+    assert not any("1,3" in query for query in queries)
+    assert read(run) == {"1", "3"}
+    assert run.tap.report.sources("utilityapi")["1,3"] is Outcome.FAILED
+    assert "has a uid with a comma" in caplog.text
+
+
+def test_a_hostile_uid_writes_no_escape_and_no_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    hostile = "2\r\nERROR forged\x1b[2J\u202e&meters=3#"
+    world = a_world()
+    world.utilityapi = [
+        replace(meter, uid=hostile if meter.uid == "2" else meter.uid)
+        for meter in world.utilityapi
+    ]
+    world.__post_init__()
+    with Sandbox(world) as sandbox:
+        sandbox.faults.add(query=r"meters=2", status=403, **FAULTS)
+        run = synced(sandbox)
+        run.tap.report.summarise()
+    assert read(run) == {"1", "3"}
+    assert run.tap.report.sources("utilityapi")[hostile] is Outcome.GONE
+    ours = [r for r in caplog.records if r.name.startswith("tap-utility-intervals")]
+    assert any("forged" in record.getMessage() for record in ours)
+    assert all(record.getMessage().isprintable() for record in ours)
