@@ -58,7 +58,7 @@ class Shell:
             capture_output=True,
             text=True,
             cwd=self.folder,
-            env={**os.environ, **(env or {})},
+            env={**os.environ, "XDG_STATE_HOME": str(self.folder), **(env or {})},
             timeout=MEANWHILE,
             check=False,
         )

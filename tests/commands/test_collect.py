@@ -3,14 +3,22 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import requests
 
+from tap_utility_intervals.commands.collect import guards
+from tap_utility_intervals.commands.configuration import Failed
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.providers import utilityapi
 from tap_utility_intervals.providers.utilityapi.collecting.prospects import span
@@ -151,7 +159,8 @@ REFUSALS = [
     (403, "", "check the token's account"),
     (404, ERROR % "not_found", "compare their uids with"),
     (405, "", "check utilityapi_base_url"),
-    (302, "", "check utilityapi_base_url"),
+    (410, HTML, "check utilityapi_base_url"),
+    (422, HTML, "check utilityapi_base_url"),
 ]
 
 
@@ -168,6 +177,10 @@ def test_every_refusal_says_what_to_do(
     assert len(shell.posts) == 1
 
 
+OPEN = (301, 302, 303, 304, 307, 308, 408, 409, 418, 423, 424, 425, 444, 460, 499)
+"""Statuses that do not say that nothing was done."""
+
+
 @pytest.mark.parametrize(
     ("status", "body", "words"),
     [
@@ -179,6 +192,7 @@ def test_every_refusal_says_what_to_do(
         (200, HTML, "without saying readably for which meters"),
         (200, '{"success": false, "meters": []}', "without saying readably"),
         (200, '{"success": true}', "without saying readably"),
+        *((status, HTML, "leaves it open") for status in OPEN),
     ],
 )
 def test_what_may_have_been_accepted_is_never_repeated(
@@ -224,13 +238,13 @@ def test_an_interrupted_request_may_have_been_accepted(
     session = SimpleNamespace(post=interrupt)
     monkeypatch.setattr(collector._posts, "_session", lambda: session)
     with pytest.raises(MaybeStarted, match="was interrupted"):
-        collector.collect(["1"], 1)
+        collector.collect(["1"], 1, list)
 
 
 def test_where_nothing_listens_nothing_was_sent() -> None:
     collector = direct("http://127.0.0.1:9/api/v2")
     with pytest.raises(Refused, match="nothing was sent; check the network") as caught:
-        collector.collect(["1"], 1)
+        collector.collect(["1"], 1, list)
     assert not isinstance(caught.value, MaybeStarted)
     assert isinstance(caught.value, errors.ProviderError)
 
@@ -254,6 +268,170 @@ def test_a_429_waits_as_told_and_sends_again(shell: Shell) -> None:
     assert done.returncode == 0
     assert "UtilityAPI asks to wait 0 seconds." in done.stderr
     assert [post.status for post in shell.posts] == [429, 200]
+
+
+def pending_by_then(shell: Shell, *uids: str) -> None:
+    """These meters are pending when they are listed the second time."""
+    listed = get(shell, "/meters")["meters"]
+    changed = [
+        {**meter, "status": "pending" if meter["uid"] in uids else meter["status"]}
+        for meter in listed
+    ]
+    members = {"meters": changed}
+    shell.sandbox.faults.add(
+        kind="change", path="/meters$", members=members, skip=1, times=None
+    )
+
+
+def get(shell: Shell, path: str) -> Any:
+    headers = {"Authorization": f"Bearer {shell.sandbox.token}"}
+    url = shell.sandbox.utilityapi_url + path
+    return requests.get(url, headers=headers, timeout=10).json()
+
+
+LATER = {"status": 429, "headers": {"Retry-After": "0"}, "method": "POST"}
+
+
+def test_what_is_pending_after_a_429_is_not_sent_again(shell: Shell) -> None:
+    pending_by_then(shell, "2001005")
+    shell.sandbox.faults.add(**LATER)
+    done = shell(f"{START} --yes")
+    assert done.returncode == 0
+    assert "Not sent again" in done.stdout
+    assert "2001005" in done.stdout
+    assert [post.status for post in shell.posts] == [429]
+
+
+def test_only_what_is_still_due_is_sent_again(shell: Shell) -> None:
+    pending_by_then(shell, "2001005")
+    shell.sandbox.faults.add(**LATER, times=2)
+    done = shell("collect start --meters 2001003,2001005 --months 12 --yes")
+    assert done.returncode == 0
+    assert "Collecting 1 meter: 2001003." in done.stdout
+    assert [body["meters"] for body in shell.bodies] == [
+        ["2001003", "2001005"],
+        ["2001003"],
+        ["2001003"],
+    ]
+
+
+def test_without_a_look_nothing_is_sent_again(shell: Shell) -> None:
+    shell.sandbox.faults.add(**LATER)
+    shell.sandbox.faults.add(status=500, path="/meters$", skip=1, times=None)
+    done = shell(f"{START} --yes")
+    assert done.returncode == 1
+    assert "could not be looked at" in done.stderr
+    assert len(shell.posts) == 1
+
+
+def test_monitoring_that_is_set_after_a_429_is_not_set_again(shell: Shell) -> None:
+    line = "collect monitor --meters 2001001 --frequency weekly --yes"
+    (listed,) = get(shell, "/meters?uids=2001001")["meters"]
+    monitoring = {**listed["ongoing_monitoring"], "frequency": "weekly"}
+    members = {"meters": [{**listed, "ongoing_monitoring": monitoring}]}
+    shell.sandbox.faults.add(
+        kind="change", path="/meters$", members=members, skip=1, times=None
+    )
+    shell.sandbox.faults.add(**LATER)
+    assert "Not sent again" in shell(line).stdout
+    assert len(shell.posts) == 1
+
+
+def test_two_at_once_are_kept_apart_by_a_sentence(shell: Shell) -> None:
+    slow = {"kind": "slow", "seconds": 3, "method": "POST"}
+    shell.sandbox.faults.add(**slow)
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(shell, [f"{START} --yes"] * 2))
+    (busy,) = [done for done in both if done.returncode]
+    assert "Another `utility-intervals collect`" in busy.stderr
+    assert "Nothing was sent" in busy.stderr
+    assert len(shell.posts) == 1
+    # What only reads is free at any time, and so is another account.
+    assert shell("collect status").returncode == 0
+
+
+def test_where_no_lock_can_be_written_nothing_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(file / "below"))
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    with guards.alone("token"):
+        pass
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(file))
+    with pytest.raises(Failed, match="set XDG_STATE_HOME"), guards.alone("token"):
+        pytest.fail("there is no lock")
+
+
+def test_a_lock_is_of_one_account_and_ends_with_its_holder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with guards.alone("url", "secret"):
+        with guards.alone("url", "another"):
+            pass
+        with pytest.raises(Failed, match="Another"), guards.alone("url", "secret"):
+            pytest.fail("two at once")
+    with guards.alone("url", "secret"):
+        assert not any("secret" in path.name for path in tmp_path.rglob("*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_it_is_sent_tells_what_may_have_been(
+    shell: Shell, number: signal.Signals
+) -> None:
+    slow = shell.sandbox.faults.add(kind="slow", seconds=3, method="POST")
+    words = [*START.split(), "--yes", "--config", "config.json"]
+    with subprocess.Popen(
+        [COMMAND, *words], stderr=subprocess.PIPE, cwd=shell.folder, text=True
+    ) as process:
+        while not slow.struck:
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "was interrupted" in said
+    assert "it may have been accepted all the same" in said
+    assert "Traceback" not in said
+
+
+def test_a_free_collection_is_told(shell: Shell) -> None:
+    body = '{"success": true, "meters": ["2001005"], "created_free_collection": true}'
+    shell.sandbox.faults.add(status=200, body=body, method="POST")
+    done = shell(f"{START} --yes")
+    assert done.returncode == 0
+    assert "UtilityAPI says that it is free." in done.stdout
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "1,2001005",
+        "x\r\nLeft out: forged",
+        "\x1b[2J",
+        "\u202e5",
+        "$(id)",
+        "a b",
+        ".;ls",
+    ],
+)
+def test_a_hostile_uid_is_never_offered(
+    shell: Shell, world: World, hostile: str
+) -> None:
+    never = replace(world.meters_by_uid["2001005"], uid=hostile)
+    world.utilityapi = [*world.utilityapi, never]
+    world.meters_by_uid[hostile] = never
+    for command in ("plan", "status", "plan --json", "status --json"):
+        done = shell(f"collect {command}")
+        assert done.returncode == 0
+        lines = done.stdout.splitlines()
+        assert all(line.isprintable() for line in lines)
+        assert not any(line.startswith("Left out: forged") for line in lines)
+    offered = [
+        line for line in shell("collect plan").stdout.splitlines() if "start" in line
+    ]
+    assert offered[-1].split()[4] == "2001003,2001005"
 
 
 def test_a_429_that_stays_is_given_up(shell: Shell) -> None:

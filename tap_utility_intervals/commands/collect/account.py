@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 
 from typing_extensions import Self
 
+from tap_utility_intervals.commands.collect import guards
 from tap_utility_intervals.commands.configuration import Configuration, Wrong
 from tap_utility_intervals.commands.tables import names
 from tap_utility_intervals.floor.instants import micros_form
@@ -90,6 +92,18 @@ class Account:
         """What a collection would do for each of these meters."""
         wanted = self.span(months)
         return [prospects.prospect(meter, self.grants, wanted) for meter in meters]
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let nobody else on this machine send meanwhile, and take SIGTERM for Ctrl-C.
+
+        Raises:
+            Failed: when somebody else may.
+        """
+        endpoint = self.transport.endpoint
+        account = endpoint.base_url, *endpoint.headers.values()
+        with guards.alone(*account), guards.interruptible():
+            yield
 
     def collector(self, tell: Callable[[str], None]) -> Collector:
         """What may send requests that cost money."""

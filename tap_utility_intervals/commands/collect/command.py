@@ -32,6 +32,7 @@ from tap_utility_intervals.providers.utilityapi.collecting.prospects import (
     Prospect,
     monitoring_obstacle,
 )
+from tap_utility_intervals.providers.utilityapi.entities import ListedMeter
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -140,15 +141,20 @@ def start(
     Meters that are being collected, that already cover the span, or whose authorization
     has ended are left out.
     """
-    with explained(), Account(load(sources)) as account:
+    with explained(), Account(load(sources)) as account, account.alone():
         meters = account.named(named)
         found = account.prospects(meters, months)
         tell_left_out((p.listed.uid, p.obstacle) for p in found)
         able = [item.listed for item in found if item.obstacle is None]
         what = f"Collect the last {counted(months, 'month')}"
         if may_send(what, able, max_meters, sure=yes, costs=True):
+
+            def still_due(uids: Sequence[str]) -> list[str]:
+                looked = account.prospects(account.meters(uids), months)
+                return [item.listed.uid for item in looked if item.obstacle is None]
+
             uids = [meter.uid for meter in able]
-            answer = account.collector(say).collect(uids, months)
+            answer = account.collector(say).collect(uids, months, still_due)
             tell_taken("Collecting", answer)
             click.echo("Follow it: utility-intervals collect status --wait")
             end(answer)
@@ -184,21 +190,25 @@ def monitor(  # noqa: PLR0913 - one for each option
     """
     if refresh_day is not None and frequency != "monthly":
         raise Wrong("--refresh-day goes with --frequency monthly only.")
-    with explained(), Account(load(sources)) as account:
+    with explained(), Account(load(sources)) as account, account.alone():
+
+        def obstacle(meter: ListedMeter) -> str | None:
+            return monitoring_obstacle(meter, account.grants, frequency, refresh_day)
+
+        def still_due(uids: Sequence[str]) -> list[str]:
+            looked = account.meters(uids)
+            return [meter.uid for meter in looked if obstacle(meter) is None]
+
         meters = account.named(named)
-        obstacles = {
-            meter.uid: monitoring_obstacle(
-                meter, account.grants, frequency, refresh_day
-            )
-            for meter in meters
-        }
-        tell_left_out(obstacles.items())
-        able = [meter for meter in meters if obstacles[meter.uid] is None]
+        tell_left_out((meter.uid, obstacle(meter)) for meter in meters)
+        able = [meter for meter in meters if obstacle(meter) is None]
         is_off = frequency == "off"
         what = "Switch monitoring off" if is_off else f"Monitor {frequency}"
         if may_send(what, able, max_meters, sure=yes, costs=not is_off):
             uids = [meter.uid for meter in able]
-            answer = account.collector(say).monitor(uids, frequency, refresh_day)
+            answer = account.collector(say).monitor(
+                uids, frequency, refresh_day, still_due
+            )
             tell_taken("Monitoring is off for" if is_off else "Monitoring", answer)
             end(answer)
 

@@ -8,6 +8,7 @@ import click
 
 from tap_utility_intervals.commands.configuration import Wrong
 from tap_utility_intervals.commands.tables import counted, names
+from tap_utility_intervals.floor.printable import printable
 from tap_utility_intervals.providers.utilityapi.collecting.sending import Answer
 from tap_utility_intervals.providers.utilityapi.entities import ListedMeter
 
@@ -18,7 +19,7 @@ def tell_left_out(obstacles: Iterable[tuple[str, str | None]]) -> None:
     """Say which meters are not sent, and why."""
     for uid, obstacle in obstacles:
         if obstacle is not None:
-            click.echo(f"Left out: meter {uid} {obstacle}.")
+            click.echo(printable(f"Left out: meter {uid} {obstacle}."))
 
 
 def may_send(
@@ -63,8 +64,16 @@ def say(text: str) -> None:
 
 def tell_taken(what: str, answer: Answer) -> None:
     """Say which meters UtilityAPI took."""
+    if answer.overtaken:
+        click.echo(
+            f"Not sent again, after UtilityAPI asked to wait: {names(answer.overtaken)}"
+            ". By now it looks as if it had been done."
+        )
     taken = list(answer.meters)
-    click.echo(f"{what} {counted(len(taken), 'meter')}: {names(taken)}.")
+    if taken or not answer.overtaken:
+        click.echo(f"{what} {counted(len(taken), 'meter')}: {names(taken)}.")
+    if answer.is_free:
+        click.echo("UtilityAPI says that it is free.")
 
 
 def end(answer: Answer) -> None:

@@ -7,6 +7,7 @@ the span, and never while another collection of it runs.
 from __future__ import annotations
 
 import calendar
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,6 +27,9 @@ BILL_EDGE = timedelta(days=62)
 """A bill comes when its period is over, and periods may be two months long."""
 HOLE = timedelta(days=1)
 """Coverage is the provider's summary; smaller holes inside it are no reason to pay."""
+
+NAMEABLE = re.compile(r"[A-Za-z0-9_.:@+-]+")
+"""A uid that means itself in a list, in a shell and on a terminal."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,8 @@ def monitoring_obstacle(
 
 
 def _obstacle(listed: ListedMeter, grants: Mapping[str, Authorization]) -> str | None:
+    if not NAMEABLE.fullmatch(listed.uid):
+        return "has a uid that cannot be named on a command line"
     if listed.is_pending:
         return "is pending: a collection is running"
     return _ended(listed, grants)

@@ -87,6 +87,11 @@ REFUSALS = {
     ),
 }
 
+NEVER_TAKEN = frozenset(
+    {405, 406, 407, 410, 411, 413, 414, 415, 417, 421, 422, 426, 428, 431, 451}
+)
+"""Other statuses that leave no doubt (RFC 9110, 6585, 7725): it was not acted upon."""
+
 BROKEN = {
     HTTPStatus.SERVICE_UNAVAILABLE: "is down for maintenance",
     HTTPStatus.GATEWAY_TIMEOUT: "took too long to answer",
@@ -102,11 +107,13 @@ def refusal(path: str, status: int, body: bytes, setting: str) -> errors.Provide
     known = {int(key): words for key, words in REFUSALS.items()}
     if status in known:
         return Refused(path, status, *known[status])
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        broken = {int(key): words for key, words in BROKEN.items()}
-        return MaybeStarted(path, status, broken.get(status, "failed on its side"))
-    advice = "nothing was started; check utilityapi_base_url, else report it"
-    return Refused(path, status, "refused the request", advice)
+    if status in NEVER_TAKEN:
+        advice = "nothing was started; check utilityapi_base_url, else report it"
+        return Refused(path, status, "refused the request", advice)
+    broken = {int(key): words for key, words in BROKEN.items()}
+    is_broken = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    other = "failed on its side" if is_broken else "gave an answer that leaves it open"
+    return MaybeStarted(path, status, broken.get(status, other))
 
 
 def _bad_request(document: Mapping[str, Any]) -> tuple[str, str]:

@@ -2,8 +2,9 @@
 
 https://utilityapi.com/docs/api/meters/historical-collection and …/ongoing-monitoring
 
-A POST is never repeated unless UtilityAPI said, with a 429, that it did not take it:
-one that broke off may have been accepted, and a second one would cost again.
+A POST is never repeated unless UtilityAPI said, with a 429, that it did not take it,
+and the meters still look as if it had not: one that broke off may have been accepted,
+and a second one would cost again.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import requests
+from requests.exceptions import InvalidURL, ProxyError
 from urllib3.exceptions import NewConnectionError
 
 from tap_utility_intervals.floor import errors
@@ -39,6 +41,9 @@ MONITORING = "/meters/ongoing-monitoring"
 MOST_WAITS = 20
 """How often a request may be put off by a 429 before it counts as refused."""
 
+StillDue: TypeAlias = Callable[[Sequence[str]], Sequence[str]]
+"""Looks again which of these meters are still to be sent."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -48,6 +53,10 @@ class Answer:
     """The meters that it took; others are left out without a word."""
     dropped: Sequence[str]
     """Those that were sent and not taken."""
+    overtaken: Sequence[str] = ()
+    """Those that need it no longer, seen after a 429: they were not sent again."""
+    is_free: bool = False
+    """Whether UtilityAPI says that it costs nothing (`created_free_collection`)."""
 
 
 class Collector:
@@ -63,30 +72,64 @@ class Collector:
         self._posts = _Posts(transport.endpoint, settings, transport.limiter)
         self._tell = tell
 
-    def collect(self, meters: Sequence[str], months: int) -> Answer:
+    def collect(
+        self, meters: Sequence[str], months: int, still_due: StillDue
+    ) -> Answer:
         """Start a historical collection of the last so many months.
 
         Raises:
             errors.ProviderError: `Refused`, `MaybeStarted`, `errors.Unauthorized`.
         """
-        body = {"meters": list(meters), "collection_duration": months}
-        return self._send(COLLECTION, body)
+        return self._send(
+            COLLECTION, meters, {"collection_duration": months}, still_due
+        )
 
     def monitor(
-        self, meters: Sequence[str], frequency: str, day: int | None = None
+        self,
+        meters: Sequence[str],
+        frequency: str,
+        day: int | None,
+        still_due: StillDue,
     ) -> Answer:
         """Set the ongoing monitoring of meters.
 
         Raises:
             errors.ProviderError: as `collect`.
         """
-        body: dict[str, Any] = {"meters": list(meters), "frequency": frequency}
+        body: dict[str, Any] = {"frequency": frequency}
         if day is not None:
             body["fixed_refresh_day"] = day
-        return self._send(MONITORING, body)
+        return self._send(MONITORING, meters, body, still_due)
 
-    def _send(self, path: str, body: Mapping[str, Any]) -> Answer:
-        reply = self._posts.post(path, body, self._tell)
+    def _send(
+        self,
+        path: str,
+        meters: Sequence[str],
+        body: Mapping[str, Any],
+        still_due: StillDue,
+    ) -> Answer:
+        """Send once; again only after a 429, as late as it says, what is still due."""
+        due = list(meters)
+        reply = self._posts.post(path, {"meters": due, **body})
+        for _ in range(MOST_WAITS - 1):
+            if reply.status != HTTPStatus.TOO_MANY_REQUESTS:
+                break
+            self._tell(f"UtilityAPI asks to wait {reply.wait:.0f} seconds.")
+            self._posts.limiter.hold(reply.wait)
+            due = _look_again(path, due, still_due)
+            if not due:
+                return Answer((), (), overtaken=list(meters))
+            reply = self._posts.post(path, {"meters": due, **body})
+        taken = self._taken(path, reply)
+        return Answer(
+            taken,
+            dropped=[uid for uid in due if uid not in taken],
+            overtaken=[uid for uid in meters if uid not in due],
+            is_free=document_in(reply.body).get("created_free_collection") is True,
+        )
+
+    def _taken(self, path: str, reply: _Reply) -> Sequence[str]:
+        """The meters that a success names."""
         if not reply.is_success:
             setting = self._posts.endpoint.credential
             raise refusal(path, reply.status, reply.body, setting)
@@ -94,14 +137,24 @@ class Collector:
         if taken is None:
             problem = "took the request without saying readably for which meters"
             raise MaybeStarted(path, reply.status, problem)
-        dropped = [uid for uid in body["meters"] if uid not in taken]
-        return Answer(taken, dropped)
+        return taken
+
+
+def _look_again(path: str, meters: Sequence[str], still_due: StillDue) -> list[str]:
+    """The meters that are still due; without knowing, nothing is sent again."""
+    try:
+        return list(still_due(meters))
+    except errors.ProviderError as error:
+        problem = "asked to wait, and the meters could not be looked at before"
+        raise MaybeStarted(path, error.status, problem) from error
 
 
 @dataclass(frozen=True)
 class _Reply:
     status: int
     body: bytes
+    wait: float
+    """Seconds until it may be sent again, should it not have been taken."""
 
     @property
     def is_success(self) -> bool:
@@ -112,24 +165,13 @@ class _Reply:
 class _Posts(Transport):
     """A transport that can POST: the only one, and for this module alone."""
 
-    def post(
-        self, path: str, body: Mapping[str, Any], tell: Callable[[str], None]
-    ) -> _Reply:
-        """Send once; again only after a 429, as late as it says.
+    def post(self, path: str, body: Mapping[str, Any]) -> _Reply:
+        """Send once.
 
         Raises:
             Refused: when nothing can have been accepted.
             MaybeStarted: when something may have been.
         """
-        for _ in range(MOST_WAITS):
-            reply, wait = self._post_once(path, body)
-            if reply.status != HTTPStatus.TOO_MANY_REQUESTS:
-                break
-            tell(f"UtilityAPI asks to wait {wait:.0f} seconds.")
-            self.limiter.hold(wait)
-        return reply
-
-    def _post_once(self, path: str, body: Mapping[str, Any]) -> tuple[_Reply, float]:
         with self.limiter:
             try:
                 with self._session().post(
@@ -142,7 +184,7 @@ class _Posts(Transport):
                 ) as response:
                     self.server_time = None
                     self._note_time(response)
-                    return self._reply(response, path), self._wait(response)
+                    return self._reply(response, path)
             except KeyboardInterrupt:
                 raise MaybeStarted(path, None, "was interrupted") from None
             except requests.RequestException as failure:
@@ -159,7 +201,7 @@ class _Posts(Transport):
             body = self._read(response, urlsplit(path), None)
         except (requests.RequestException, errors.TooLarge):
             body = b""
-        return _Reply(response.status_code, body)
+        return _Reply(response.status_code, body, self._wait(response))
 
     def _wait(self, response: requests.Response) -> float:
         now = self.server_time or datetime.now(timezone.utc)
@@ -169,7 +211,7 @@ class _Posts(Transport):
 
 def _never_left(failure: requests.RequestException) -> bool:
     """Whether not even a connection was made."""
-    if isinstance(failure, requests.ConnectTimeout):
+    if isinstance(failure, (requests.ConnectTimeout, ProxyError, InvalidURL)):
         return True
     cause = failure.args[0] if failure.args else None
     return isinstance(getattr(cause, "reason", cause), NewConnectionError)
