@@ -33,12 +33,13 @@ from typing_extensions import override
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.clock import Clock
 from tap_utility_intervals.floor.outcomes import Report
+from tap_utility_intervals.floor.records import CoverageRecord
 from tap_utility_intervals.providers import PROVIDERS
 from tap_utility_intervals.providers.base import Provider, Run, Session
 from tap_utility_intervals.settings import shared as config
 from tap_utility_intervals.singer.state import StateOutlet, readable
 from tap_utility_intervals.singer.writer import SingerWriter, Terminated
-from tap_utility_intervals.unified import READ_AT, Intervals, Meters, Usage
+from tap_utility_intervals.unified import READ_AT, Coverage, Intervals, Meters, Usage
 
 
 class TapUtilityIntervals(Tap):
@@ -75,6 +76,7 @@ class TapUtilityIntervals(Tap):
         """Prepare the tap; nothing is asked of a provider yet."""
         self.started = datetime.now(timezone.utc)
         self.clock = Clock()
+        self.covered: list[CoverageRecord] = []
         super().__init__(**kwargs)
         self.report = Report(self.logger)
         interval = self.config.get("state_interval_seconds", 10)
@@ -84,8 +86,17 @@ class TapUtilityIntervals(Tap):
     def discover_streams(self) -> Sequence[Stream]:
         providers = self.providers or PROVIDERS
         own = [stream for provider in providers for stream in provider.streams]
-        unified: list[type[Stream]] = [Meters, Intervals, Usage]
+        unified: list[type[Stream]] = [Meters, Intervals, Usage, Coverage]
         return [stream(self) for stream in (*unified, *own)]
+
+    @property
+    @override
+    def streams(self) -> dict[str, Stream]:
+        """All streams by name, but `coverage` last: it speaks of what was written."""
+        found = super().streams
+        if next(reversed(found)) != Coverage.name:
+            found[Coverage.name] = found.pop(Coverage.name)
+        return found
 
     @property
     def providers(self) -> list[Provider]:

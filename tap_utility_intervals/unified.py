@@ -1,14 +1,18 @@
-"""The product: `meters`, `intervals` and `usage`, alike for every provider."""
+"""The product, alike for every provider: `meters`, `intervals`, `usage`, `coverage`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from typing_extensions import override
 
-from tap_utility_intervals.providers.base import Event, Job, Record, Session
-from tap_utility_intervals.providers.streams import SessionStream, SourceStream
+from tap_utility_intervals.providers.base import Covered, Event, Job, Record, Session
+from tap_utility_intervals.providers.streams import (
+    RunStream,
+    SessionStream,
+    SourceStream,
+)
 
 READ_AT = "read_at"
 """Where STATE keeps the newest instant that was used, for the next run's clock."""
@@ -45,7 +49,10 @@ class Intervals(SourceStream):
     @override
     def act_on(self, event: Event, session: Session) -> None:
         self.bookmarks.note(READ_AT, self.run.clock.newest)
-        super().act_on(event, session)
+        if isinstance(event, Covered):
+            self.run.covered += event.rows
+        else:
+            super().act_on(event, session)
 
 
 class Usage(SourceStream):
@@ -58,3 +65,41 @@ class Usage(SourceStream):
     @override
     def jobs(self, session: Session) -> Iterator[Job]:
         return session.usage_jobs(self.bookmarks)
+
+
+class Coverage(RunStream):
+    """One row for each stretch that this run has read; written after `intervals`."""
+
+    name = "coverage"
+    primary_keys: ClassVar[Sequence[str]] = (
+        "provider",
+        "source",
+        "range_start",
+        "read_at",
+    )
+    replication_key = READ_AT
+
+    @override
+    def pages(self) -> Iterator[Sequence[Record]]:
+        rows, self.run.covered = self.run.covered, []
+        if self._is_backed:
+            yield rows
+            self.bookmarks.note(
+                READ_AT, max((row.read_at for row in rows), default=None)
+            )
+
+    @property
+    def _is_backed(self) -> bool:
+        """Whether every reading that the rows speak of was written.
+
+        Else a row would retire readings of which the new ones never came.
+        """
+        intervals = self.run.streams[Intervals.name]
+        if not intervals.selected:
+            why = "the stream `intervals` is not selected"
+        elif not cast("Intervals", intervals).keeps_all_rows:
+            why = "a stream map may leave rows of `intervals` out"
+        else:
+            return True
+        self.run.report.warn(f"`coverage` is empty, because {why}")
+        return False

@@ -1,4 +1,4 @@
-"""The unified records: one row of `meters`, `intervals` and `usage`.
+"""The unified records: one row of `meters`, `intervals`, `usage` or `coverage`.
 
 The columns, their order and their meaning are the contract of `schemas/*.json`; a test
 holds the two together. Quantities are JSON numbers with exactly the digits that the
@@ -98,6 +98,22 @@ class IntervalRecord(Struct, gc=False):
     source_updated_at: str | None = None
     read_at: str | None = None
     unreadable: dict[str, str] | None = None
+
+
+class CoverageRecord(Struct):
+    """One stretch of one source that a run has read."""
+
+    provider: str
+    source: str
+    authorization_id: str | None
+    range_start: datetime
+    range_end: datetime | None
+    read_at: str
+    readings: int | None
+    listed_readings: int | None
+    first_interval_start: datetime | None
+    last_interval_end: datetime | None
+    is_complete: bool | None
 
 
 class MeterRecord(Struct):

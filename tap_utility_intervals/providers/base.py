@@ -18,7 +18,12 @@ from singer_sdk import Stream
 
 from tap_utility_intervals.floor.clock import Clock
 from tap_utility_intervals.floor.outcomes import Report
-from tap_utility_intervals.floor.records import IntervalRecord, MeterRecord, UsageRecord
+from tap_utility_intervals.floor.records import (
+    CoverageRecord,
+    IntervalRecord,
+    MeterRecord,
+    UsageRecord,
+)
 from tap_utility_intervals.settings.shared import JSONSchema, Settings
 
 Context: TypeAlias = Mapping[str, str]
@@ -30,7 +35,9 @@ Bookmark: TypeAlias = dict[str, Any]
 `replication_key_value` holds the furthest replication key; the rest is the provider's.
 """
 
-Record: TypeAlias = IntervalRecord | MeterRecord | UsageRecord | dict[str, Any]
+Record: TypeAlias = (
+    IntervalRecord | MeterRecord | UsageRecord | CoverageRecord | dict[str, Any]
+)
 """A row: a dictionary where the columns are the provider's own."""
 
 
@@ -50,6 +57,13 @@ class Reached:
 
 
 @dataclass(frozen=True, slots=True)
+class Covered:
+    """What was read of a source; its rows are written after all of `intervals`."""
+
+    rows: Sequence[CoverageRecord]
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """A source was read to its end; the last event of the source."""
 
@@ -64,7 +78,7 @@ class Lost:
     error: Exception
 
 
-Event: TypeAlias = Rows | Reached | Finished | Lost
+Event: TypeAlias = Rows | Reached | Covered | Finished | Lost
 
 Job: TypeAlias = Callable[[], Iterator[Event]]
 """One piece of independent work: a source, or a few sources asked for together.

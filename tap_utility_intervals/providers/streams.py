@@ -38,27 +38,41 @@ from tap_utility_intervals.singer.streams import PagedStream
 if TYPE_CHECKING:
     from typing import Protocol
 
+    from singer_sdk import Stream
+
+    from tap_utility_intervals.floor.records import CoverageRecord
+
     class Sessions(Protocol):
         """What these streams need of the tap."""
 
         report: Report
         clock: Clock
+        covered: list[CoverageRecord]
+        """What this run has read so far; `coverage` writes it after `intervals`."""
+
+        @property
+        def streams(self) -> Mapping[str, Stream]:
+            """All streams by name, selected or not."""
 
         @property
         def sessions(self) -> Sequence[Session]:
             """The providers that are on, connected."""
 
 
-class SessionStream(PagedStream):
-    """One provider after the other; what fails at one never costs the others."""
-
-    provider: ClassVar[str | None] = None
-    """The only provider that is asked; None for all that are on."""
+class RunStream(PagedStream):
+    """A stream of what a run does."""
 
     @property
     def run(self) -> Sessions:
         """The tap, as far as it concerns these streams."""
         return cast("Sessions", self._tap)
+
+
+class SessionStream(RunStream):
+    """One provider after the other; what fails at one never costs the others."""
+
+    provider: ClassVar[str | None] = None
+    """The only provider that is asked; None for all that are on."""
 
     @override
     def pages(self) -> Iterator[Sequence[Record]]:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import msgspec
 from singer_sdk import SchemaDirectory, Stream, StreamSchema
 from singer_sdk.helpers.conform import TypeConformanceLevel
-from singer_sdk.mapper import SameRecordTransform, StreamMap
+from singer_sdk.mapper import CustomStreamMap, SameRecordTransform, StreamMap
 from singer_sdk.singerlib import RecordMessage
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
@@ -149,6 +149,18 @@ class PagedStream(Stream):
             and type(maps[0]) is SameRecordTransform
             and maps[0].stream_alias == self.name
             and not maps[0].flattening_enabled
+        )
+
+    @property
+    def keeps_all_rows(self) -> bool:
+        """Whether no stream map may leave a row out."""
+        return all(
+            isinstance(one, SameRecordTransform)
+            or (
+                isinstance(one, CustomStreamMap)
+                and one._filter_fn.__name__ == "always_true"  # noqa: SLF001 - the SDK's
+            )
+            for one in self.stream_maps
         )
 
     @cached_property

@@ -16,7 +16,7 @@ from tap_utility_intervals.airbyte.source import main
 from tests.airbyte.protocol import Checker, Output
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-UNIFIED = ("intervals", "meters", "usage")
+UNIFIED = ("intervals", "meters", "usage", "coverage")
 
 
 @contextlib.contextmanager

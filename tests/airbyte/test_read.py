@@ -42,6 +42,7 @@ def test_a_first_read_delivers_everything_and_completes_every_stream(
     assert output.statuses == {
         "intervals": COMPLETE,
         "meters": COMPLETE,
+        "coverage": COMPLETE,
         "usage": COMPLETE,
     }
     rows = output.rows("intervals")
@@ -118,6 +119,7 @@ def test_with_nothing_new_there_is_still_one_state_for_each_stream(
     assert {name: len(states) for name, states in second.states.items()} == {
         "intervals": 1,
         "meters": 1,
+        "coverage": 1,
         "usage": 1,
     }
     before, after = first.bookmarks["intervals"], second.bookmarks["intervals"]
@@ -135,6 +137,7 @@ def test_one_failing_source_fails_its_stream_alone_and_is_resumed(
     assert failed.ends == {
         "intervals": "INCOMPLETE",
         "meters": "COMPLETE",
+        "coverage": "COMPLETE",
         "usage": "COMPLETE",
     }
     assert failed.failures == {"intervals": "transient_error"}
@@ -152,7 +155,7 @@ def test_one_failing_source_fails_its_stream_alone_and_is_resumed(
 def test_a_full_refresh_keeps_its_bookmarks_for_the_next_attempt(
     connector: Connector, sandbox: Sandbox
 ) -> None:
-    modes = dict.fromkeys(("intervals", "meters", "usage"), "full_refresh")
+    modes = dict.fromkeys(UNIFIED, "full_refresh")
     output = connector.read(modes=modes)
     assert output.code == 0
     assert len(merged([output])) == truth(sandbox.world)

@@ -232,8 +232,15 @@ def test_the_stream_maps_of_the_page_hash_and_drop(sandbox: Sandbox) -> None:
     maps = json.loads(example("stream_maps"))
     streams = ("meters", "intervals", "usage", "nectar_connections")
     plain = sync_of(config(sandbox), *streams)
-    run = sync_of({**config(sandbox), **maps}, *streams)
-    for stream, columns in maps["stream_maps"].items():
+    run = sync_of({**config(sandbox), **maps}, *streams, "coverage")
+    hashed = {row["source"] for row in run.rows("coverage")}
+    assert (
+        {row["meter_key"] for row in run.rows("intervals")}
+        >= {source for source in hashed if len(source) == 64}
+        > set()
+    )
+    for stream in streams:
+        columns = maps["stream_maps"][stream]
         before, after = plain.rows(stream), run.rows(stream)
         assert len(before) == len(after) > 0
         dropped = {name for name, rule in columns.items() if rule == "__NULL__"}

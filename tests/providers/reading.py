@@ -29,7 +29,7 @@ NECTAR = (
     *("nectar_line_items", "nectar_meters", "nectar_sites", "nectar_usage_data"),
 )
 OWN = (*UTILITYAPI, *NECTAR)
-ALL = ("meters", "intervals", "usage", *OWN)
+ALL = ("meters", "intervals", "usage", "coverage", *OWN)
 
 
 def selecting(settings: Mapping[str, Any], *names: str) -> Row:

@@ -215,7 +215,7 @@ def test_only_the_unified_streams_are_selected_by_default(sandbox: Sandbox) -> N
     run = sync_of(config(sandbox), *ALL)
     tap = run.tap.__class__(config=config(sandbox))
     chosen = {name for name, stream in tap.streams.items() if stream.selected}
-    assert chosen == {"meters", "intervals", "usage"}
+    assert chosen == {"meters", "intervals", "usage", "coverage"}
     assert set(tap.streams) == set(ALL)
 
 

@@ -458,6 +458,8 @@ def test_full_table_reads_everything_and_leaves_the_bookmarks(
     again = sync(settings, first.state, catalog)
     assert again.tap.streams[name].replication_method == "FULL_TABLE"
     assert len(again.rows(name)) == len(first.rows(name)) > 0
-    assert again.state == first.state
+    for stream in UNIFIED:
+        after = again.state["bookmarks"].get(stream, {})
+        assert after == first.state["bookmarks"].get(stream, {})
     third = sync(settings, again.state)
     assert third.rows("intervals") == []

@@ -12,6 +12,9 @@ from tests.oracle import KEYS, Row
 OF_THE_RUN = ("listed_at", "read_at")
 """The columns that say when the run was, not what the provider has."""
 
+OF_RUNS = "coverage"
+"""The stream that says what runs have read, and so differs with each of them."""
+
 Table = dict[tuple[str, ...], Row]
 
 
@@ -39,7 +42,7 @@ def load(messages: Iterable[Row], before: Mapping[Any, Row] | None = None) -> Ta
     """The rows as a target keeps them: by stream and key, the last one stays."""
     table: Table = dict(before or {})
     for message in messages:
-        if message["type"] == "RECORD":
+        if message["type"] == "RECORD" and message["stream"] != OF_RUNS:
             stream, row = message["stream"], dict(message["record"])
             key = (stream, *(row[column] for column in KEYS[stream]))
             table[key] = undated(row)

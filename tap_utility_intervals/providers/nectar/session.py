@@ -208,7 +208,11 @@ class NectarSession:
             self.started,
         )
         wish = intervals.Wish(
-            settings.start_date, settings.end_date, settings.lookback, self.started
+            settings.start_date,
+            settings.end_date,
+            settings.lookback,
+            self.started,
+            is_filtered=bool(self.types),
         )
         mapped = marks.fingerprint(ids, connection.meter_ids, self.types, self._mapping)
         terms = self._terms(connection.id, mapped)

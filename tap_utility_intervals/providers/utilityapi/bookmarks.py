@@ -17,6 +17,7 @@ A bookmark of `intervals` in STATE, instants as text in their one UTC form:
 | `absent` | edges of stretches that are promised and did not come; the longest |
 | `holes` | how many such stretches there are, if more than are in `absent` |
 | `lacking` | how many more readings are counted than came or are in `absent` |
+| `mixed` | true once readings of other lengths were asked for |
 """
 
 from __future__ import annotations
@@ -90,6 +91,7 @@ class IntervalBookmark:
     absent: tuple[Range, ...] = ()
     holes: int = 0
     lacking: int = 0
+    mixed: bool = False
 
     @property
     def has_more_holes(self) -> bool:
@@ -119,6 +121,7 @@ class IntervalBookmark:
             absent=_ranges(found.get("absent")) or (),
             holes=_number(found.get("holes", 0)),
             lacking=_number(found.get("lacking", 0)),
+            mixed=_flag(found.get("mixed")) or _word(found["rules"]).endswith("m"),
         )
 
     def state(self) -> Bookmark:
@@ -140,6 +143,7 @@ class IntervalBookmark:
             "absent": _edges(self.absent) or None,
             "holes": self.holes if self.has_more_holes else None,
             "lacking": self.lacking or None,
+            "mixed": self.mixed or None,
         }
         return {name: value for name, value in found.items() if value is not None}
 
@@ -278,6 +282,12 @@ def _text(value: object) -> str | None:
     if value is not None and not isinstance(value, str):
         raise ValueError("no text")
     return value
+
+
+def _flag(value: object) -> bool:
+    if value is not None and value is not True:
+        raise ValueError("neither true nor absent")
+    return value is True
 
 
 def _word(value: object) -> str:

@@ -192,10 +192,11 @@ class UtilityApiSession:
 
     def _read(self, plans: list[Plan]) -> Iterator[Event]:
         """Read a few meters: together, or whatever that does not bring, alone."""
+        read_at = self.run.clock.now()
         found = self._collect(plans) if len(plans) > 1 else {}
         for plan in plans:
             job = IntervalJob(self.api, self.filter, plan, self.rules, self.run.report)
-            yield from job.events(found.get(plan.meter.uid))
+            yield from job.events(read_at, found.get(plan.meter.uid))
 
     def _collect(self, plans: list[Plan]) -> dict[str, Held]:
         """The blocks of several meters, by meter.

@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.coverage import END, Asked, Stretch, covered
 from tap_utility_intervals.floor.instants import seconds_form
-from tap_utility_intervals.floor.records import IntervalRecord
+from tap_utility_intervals.floor.ranges import Window
+from tap_utility_intervals.floor.records import CoverageRecord, IntervalRecord
 from tap_utility_intervals.providers.base import (
     Bookmark,
     Context,
+    Covered,
     Event,
     Finished,
     Lost,
@@ -43,6 +46,8 @@ class Wish:
     lookback: timedelta
     started: datetime
     """The run's start, by the earlier of the two clocks."""
+    is_filtered: bool = False
+    """Whether only some kinds of meters are read."""
 
 
 class Tally:
@@ -111,6 +116,8 @@ class ConnectionJob:
         self.report = reading.client.report
         self.overlaps = Overlaps()
         self.is_countable = True
+        self.stretches: list[Stretch] = []
+        self.is_whole = not wish.is_filtered
 
     def __call__(self) -> Iterator[Event]:
         """Read the connection; see `providers.base.Job`."""
@@ -123,6 +130,7 @@ class ConnectionJob:
             yield Lost(self.context, error)
 
     def _events(self) -> Iterator[Event]:
+        read_at = self.reading.client.transport.clock.now()
         wish, mark = self.wish, self._plan()
         start = mark.resume if mark.resume is not None else self.terms.since
         if wish.end is not None and start is not None and start >= wish.end:
@@ -131,14 +139,26 @@ class ConnectionJob:
         spans = self.reading.walk(start, wish.end)
         for span, batch in spans:
             yield from self._rows(batch)
+            self.is_whole = self.is_whole and not batch.keyless
             seen = [row.interval_start for row in batch.rows]
             mark = mark.at(max((s for s in seen if s <= wish.started), default=None))
             self._tally(tally, batch)
             if span.stop is not None and span.stop != wish.end:
                 mark = self._counted(mark, tally, span)
                 yield from self._reached(replace(mark, resume=span.stop))
+        yield Covered(self._covered(read_at, start))
         mark = self._counted(mark, tally, Span(start, None), finally_=True)
         yield from self._reached(replace(mark, resume=None))
+
+    def _covered(self, read_at: str, start: datetime | None) -> list[CoverageRecord]:
+        """What of the connection was read whole."""
+        asked = Asked(
+            self.context["provider"],
+            self.context["connection_id"],
+            read_at,
+            [Window(start, self.wish.end or END)],
+        )
+        return covered(asked, self.stretches, is_whole=self.is_whole)
 
     def _plan(self) -> Mark:
         """The mark to start from; its `resume` says where reading begins."""
@@ -201,6 +221,9 @@ class ConnectionJob:
         for what, count in warnings.items():
             if count:
                 self.report.warn(what, count)
+        if rows:
+            begin, end = rows[0].interval_start, max(r.interval_end for r in rows)
+            self.stretches.append(Stretch(begin, end, len(rows)))
         for first in range(0, len(rows), ROWS_AT_ONCE):
             yield Rows(rows[first : first + ROWS_AT_ONCE])
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from operator import itemgetter
 
+from tap_utility_intervals.floor.coverage import Stretch
 from tap_utility_intervals.floor.ranges import Range
 from tap_utility_intervals.providers.utilityapi.mapping.intervals import Timed
 
@@ -30,7 +31,7 @@ class Arrived:
     """Furthest start of a reading, not beyond the run's own start."""
     updated: datetime | None = None
     """The newest `updated` of a block."""
-    ranges: list[Range] = field(default_factory=list)
+    stretches: list[Stretch] = field(default_factory=list)
     """The stretches of time that they cover, in the order they came."""
     overlaps: int = 0
     reversals: int = 0
@@ -60,9 +61,15 @@ class Arrived:
         lengths = Counter(round(end - start) for start, end in pairs if end > start)
         return timedelta(seconds=lengths.most_common(1)[0][0]) if lengths else None
 
+    @property
+    def ranges(self) -> list[Range]:
+        """The stretches of time alone."""
+        return [(one.start, one.end) for one in self.stretches]
+
     def _cover(self, readings: Sequence[Timed]) -> None:
         begin: datetime | None = None
-        for start, end, *_ in readings:
+        first = 0
+        for place, (start, end, *_) in enumerate(readings):
             self.reversals += end <= start
             if begin is None:
                 begin, until = start, max(start, end)
@@ -72,7 +79,7 @@ class Arrived:
                 self.overlaps += start < until
                 until = max(until, end)
             else:
-                self.ranges.append((begin, until))
-                begin, until = start, max(start, end)
+                self.stretches.append(Stretch(begin, until, place - first))
+                begin, until, first = start, max(start, end), place
         if begin is not None:
-            self.ranges.append((begin, until))
+            self.stretches.append(Stretch(begin, until, len(readings) - first))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor import coverage, errors
+from tap_utility_intervals.floor.coverage import Asked, Promise
 from tap_utility_intervals.floor.outcomes import Report
-from tap_utility_intervals.floor.records import IntervalRecord
+from tap_utility_intervals.floor.records import CoverageRecord, IntervalRecord
 from tap_utility_intervals.providers.base import (
     Bookmark,
     Context,
+    Covered,
     Event,
     Finished,
     Lost,
@@ -30,7 +32,10 @@ from tap_utility_intervals.providers.utilityapi.intervals.arrived import Arrived
 from tap_utility_intervals.providers.utilityapi.intervals.held import Held
 from tap_utility_intervals.providers.utilityapi.intervals.merge import merged, survey
 from tap_utility_intervals.providers.utilityapi.intervals.plan import Plan
-from tap_utility_intervals.providers.utilityapi.intervals.promises import Comparison
+from tap_utility_intervals.providers.utilityapi.intervals.promises import (
+    Comparison,
+    promised,
+)
 from tap_utility_intervals.providers.utilityapi.intervals.start_filter import (
     Filter,
     StartFilter,
@@ -63,10 +68,11 @@ class IntervalJob:
         """Count a warning."""
         self.report.warn(f"{PROVIDER}: {what}")
 
-    def events(self, held: Held | None = None) -> Iterator[Event]:
+    def events(self, read_at: str, held: Held | None = None) -> Iterator[Event]:
         """Rows, the bookmark, and the end: `Finished`, or `Lost` with what went wrong.
 
         Args:
+            read_at: an instant of the run's clock before any request for the meter.
             held: this meter's part of an answer for several; None to ask for it.
 
         Raises:
@@ -84,9 +90,29 @@ class IntervalJob:
             return
         finally:
             self.held.close()
+        yield Covered(self._covered(read_at))
         if not self.walk.is_incomplete:
             yield Reached(where, self._bookmark())
         yield Finished(where)
+
+    def _covered(self, read_at: str) -> list[CoverageRecord]:
+        """What of the meter was read whole.
+
+        Readings of other lengths that are no longer asked for are still there.
+        """
+        plan, found = self.plan, self._comparison
+        meter, old = plan.meter, plan.old
+        asked = Asked(
+            PROVIDER, meter.uid, read_at, plan.wanted, meter.record.authorization_id
+        )
+        listed = meter.reading_count if plan.is_scan and found.reads_all else None
+        hides_some = old.mixed and not self.rules.allow_mixed
+        return coverage.covered(
+            asked,
+            self.arrived.stretches,
+            Promise(promised(plan, self.rules), listed),
+            is_whole=not (self.walk.is_incomplete or found.lacking or hides_some),
+        )
 
     def _rows(self, *, is_collected: bool) -> Iterator[list[IntervalRecord]]:
         """What the plan wants, also of a listing that broke off: that is told then."""
@@ -170,7 +196,7 @@ class IntervalJob:
         edge = None if begin is None else self._edge(found, begin)
         listing = interval_listing(meter)
         scanned = rules.rescan.day(meter.uid, is_first=old.scanned is None)
-        coverage = covered(meter.interval_coverage, edge)
+        ranges = covered(meter.interval_coverage, edge)
         return IntervalBookmark(
             rules=rules.digest,
             newest=newest,
@@ -178,7 +204,7 @@ class IntervalJob:
             seen=listing,
             since=rules.start_date,
             until=rules.end_date,
-            covered=coverage if meter.is_covered_readably else old.covered,
+            covered=ranges if meter.is_covered_readably else old.covered,
             edge=edge,
             scanned=scanned if plan.is_scan else old.scanned,
             read=rules.now,
@@ -186,6 +212,7 @@ class IntervalJob:
             absent=longest(found.still_absent),
             holes=found.holes,
             lacking=found.lacking,
+            mixed=old.mixed or rules.allow_mixed,
         ).state()
 
     def _edge(self, found: Comparison, start: datetime) -> Edge:

@@ -52,7 +52,7 @@ class Comparison:
         meter, known = self.plan.meter, self.plan.old.lacking
         if meter.reading_count is None:
             return 0
-        if self.plan.is_scan and self._reads_all:
+        if self.plan.is_scan and self.reads_all:
             came = self.arrived.between(EARLIEST, self._listed_end)
             lacking = meter.reading_count - came - self._estimate(self.absent)
             return max(lacking, 0)
@@ -170,7 +170,7 @@ class Comparison:
         return coverage[-1][1] if coverage else FAR
 
     @property
-    def _reads_all(self) -> bool:
+    def reads_all(self) -> bool:
         """Whether no date bounds what is read of what is counted."""
         start, coverage = self.rules.start_date, self.plan.meter.interval_coverage
         is_early = start is None or bool(coverage and start <= coverage[0][0])
