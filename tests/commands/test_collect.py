@@ -9,7 +9,6 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +20,6 @@ from tap_utility_intervals.commands.collect import guards
 from tap_utility_intervals.commands.configuration import Failed
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.providers import utilityapi
-from tap_utility_intervals.providers.utilityapi.collecting.prospects import span
 from tap_utility_intervals.providers.utilityapi.collecting.refusals import (
     MaybeStarted,
     Refused,
@@ -624,13 +622,6 @@ def test_a_list_whose_cursor_dies_is_begun_again(shell: Shell, world: World) -> 
     done = shell("collect status")
     assert done.returncode == 1
     assert "ended the same listing again and again" in done.stderr
-
-
-def test_a_span_of_months_keeps_to_the_calendar() -> None:
-    end = datetime(2024, 3, 31, 12, tzinfo=timezone.utc)
-    assert span(1, end)[0] == datetime(2024, 2, 29, 12, tzinfo=timezone.utc)
-    assert span(13, end)[0] == datetime(2023, 2, 28, 12, tzinfo=timezone.utc)
-    assert span(3, end)[0] == datetime(2023, 12, 31, 12, tzinfo=timezone.utc)
 
 
 def test_what_was_collected_covers_its_span(shell: Shell) -> None:
