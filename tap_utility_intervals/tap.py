@@ -108,7 +108,9 @@ class TapUtilityIntervals(Tap):
         """The providers that are on, connected once for all streams of this run."""
         settings = config.Settings.parse(self.config)
         selected = {name for name, stream in self.streams.items() if stream.selected}
-        run = Run(settings, self.report, self.started, selected, self.clock)
+        run = Run(
+            self.config, settings, self.report, self.started, selected, self.clock
+        )
         return [provider.connect(run) for provider in self.providers]
 
     @override
@@ -170,7 +172,7 @@ class TapUtilityIntervals(Tap):
                 either, "must be set: no provider has a credential"
             )
         for provider in self.providers:
-            provider.check(settings)
+            provider.check(self.config, settings)
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -40,6 +40,7 @@ class Wrong(click.ClickException):
 class Configuration:
     """What was configured: checked, as a sync would."""
 
+    config: Mapping[str, Any]
     settings: Settings
     providers: Sequence[Provider]
     """Those whose credential is set."""
@@ -79,7 +80,10 @@ def load(sources: Sequence[str]) -> Configuration:
     except ConfigValidationError as error:
         raise Wrong(str(error)) from None
     return Configuration(
-        Settings.parse(tap.config), tap.providers, datetime.now(timezone.utc)
+        tap.config,
+        Settings.parse(tap.config),
+        tap.providers,
+        datetime.now(timezone.utc),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -28,17 +28,9 @@ from tap_utility_intervals.providers.base import Run
 from tap_utility_intervals.providers.checkup import (
     Checkup,
     Estimate,
-    Examine,
     Finding,
 )
-from tap_utility_intervals.providers.nectar.doctor import checkup as nectar
-from tap_utility_intervals.providers.utilityapi.doctor import checkup as utilityapi
 
-EXAMINE: Mapping[str, Examine] = {
-    "utilityapi": utilityapi.examine,
-    "nectar": nectar.examine,
-}
-TITLES = {"utilityapi": "UtilityAPI", "nectar": "Nectar"}
 STALE_DAYS = 7
 
 
@@ -60,19 +52,19 @@ def doctor(*, sources: Sequence[str], stale_days: int, as_json: bool) -> None:
     configuration = load(sources)
     stale = timedelta(days=stale_days)
     checkups = [
-        EXAMINE[provider.name](_run(configuration), stale)
+        (provider.title, provider.examine(_run(configuration), stale))
         for provider in configuration.providers
     ]
-    ill = any(checkup.needs_person for checkup in checkups)
+    ill = any(checkup.needs_person for _, checkup in checkups)
     if as_json:
         shown = {
             "needs_person": ill,
-            "providers": [_as_json(checkup) for checkup in checkups],
+            "providers": [_as_json(checkup) for _, checkup in checkups],
         }
         click.echo(json.dumps(shown, indent=2))
     else:
-        for checkup in checkups:
-            click.echo("\n".join(_lines(checkup)) + "\n")
+        for title, checkup in checkups:
+            click.echo("\n".join(_lines(title, checkup)) + "\n")
         click.echo("Something needs you." if ill else "All is well.")
     raise SystemExit(1 if ill else 0)
 
@@ -81,7 +73,12 @@ def _run(configuration: Configuration) -> Run:
     """A run of its own for each provider; nothing is logged."""
     logger = logging.getLogger("utility-intervals.doctor")
     logger.disabled = True
-    return Run(configuration.settings, Report(logger), configuration.started)
+    return Run(
+        configuration.config,
+        configuration.settings,
+        Report(logger),
+        configuration.started,
+    )
 
 
 def _as_json(checkup: Checkup) -> dict[str, Any]:
@@ -95,8 +92,8 @@ def _as_json(checkup: Checkup) -> dict[str, Any]:
     }
 
 
-def _lines(checkup: Checkup) -> Iterator[str]:
-    yield f"{TITLES.get(checkup.provider, checkup.provider)} ({checkup.base_url})"
+def _lines(title: str, checkup: Checkup) -> Iterator[str]:
+    yield f"{title} ({checkup.base_url})"
     for shown in checkup.tables:
         yield ""
         yield f"{shown.name.capitalize()}: {len(shown.rows):,}"

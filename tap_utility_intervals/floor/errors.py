@@ -4,14 +4,18 @@
     ├── ConfigError         a setting is wrong: correct the one it names
     └── ProviderError       a provider did not give what was asked
         ├── Unauthorized    401: renew the credential in the setting it names
-        ├── PaymentRequired 402: top up the provider's balance (only collecting costs)
-        ├── Gone            403, 404: nothing, or renew the grant; the others go on
-        ├── BadRequest      400 and other 4xx: check filters and dates, else report it
-        ├── TooWide         502, 504 that persisted: choose a smaller `window_days`
-        ├── Unavailable     429, 5xx, time-outs that persisted: run again later
-        ├── BadAnswer       unreadable JSON or shape: run again, else report it
-        ├── UnsafeLink      `next` leads elsewhere or in a circle: check the base URL
-        └── TooLarge        beyond `max_response_mb`: smaller windows, or raise it
+        └── SourceError     one question failed: the other sources go on
+            ├── PaymentRequired 402: top up the provider's balance
+            ├── Gone            403, 404: nothing, or renew the grant
+            ├── BadRequest      400 and other 4xx: check filters and dates
+            ├── TooWide         502, 504 that persisted: a smaller `window_days`
+            ├── Unavailable     429, 5xx, time-outs that persisted: run again later
+            ├── BadAnswer       unreadable JSON or shape: run again, else report it
+            ├── UnsafeLink      `next` leads elsewhere or in a circle
+            └── TooLarge        beyond `max_response_mb`: smaller windows, or raise it
+
+`Unauthorized` is no `SourceError`: whoever goes on with the next source after a failure
+cannot forget that no credential is left to go on with.
 
 `str(error)` is safe to paste in public: it holds the provider, the path, the status and
 the source's id, and never a body, a token, a query string or personal data. Arguments
@@ -115,55 +119,59 @@ class Unauthorized(ProviderError):
         return f"check the setting {self.setting}, or renew it at the provider"
 
 
-class PaymentRequired(ProviderError):
+class SourceError(ProviderError):
+    """One question failed, and with it at most one source; the others go on."""
+
+
+class PaymentRequired(SourceError):
     """402: collecting costs money and the balance is used up; reading stays free."""
 
     happened = "asks for payment before it collects"
     advice = "top up the balance in the provider's dashboard, then start it again"
 
 
-class Gone(ProviderError):
+class Gone(SourceError):
     """403 or 404: the source is gone or not permitted; its bookmark stays."""
 
     happened = "does not show this source"
     advice = "it was removed, or the credential may not read it; its bookmark stays"
 
 
-class BadRequest(ProviderError):
+class BadRequest(SourceError):
     """400 and other 4xx: the request itself was refused; no retry helps."""
 
     happened = "refused the request"
     advice = "check the settings that filter or date the request, else report it"
 
 
-class TooWide(ProviderError):
+class TooWide(SourceError):
     """502 or 504 that persisted: the answer takes the provider too long to build."""
 
     happened = "could not build so large an answer in time"
     advice = "ask for less at once with a smaller window_days"
 
 
-class Unavailable(ProviderError):
+class Unavailable(SourceError):
     """429, 5xx, time-outs or resets that outlasted every retry."""
 
     happened = "stayed unavailable through all retries"
     advice = "run it again later, it resumes where it stopped"
 
 
-class BadAnswer(ProviderError):
+class BadAnswer(SourceError):
     """The JSON could not be read, or lacks what it must have."""
 
     happened = "sent an answer that cannot be read"
 
 
-class UnsafeLink(ProviderError):
+class UnsafeLink(SourceError):
     """A `next` link leaves the configured origin, or repeats; it was not followed."""
 
     happened = "sent a next link that leads elsewhere or in a circle"
     advice = "check the base URL setting of this provider, else report it"
 
 
-class TooLarge(ProviderError):
+class TooLarge(SourceError):
     """An answer is larger than `max_response_mb` allows; reading it was stopped."""
 
     happened = "sent an answer larger than max_response_mb"

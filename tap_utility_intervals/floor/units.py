@@ -121,17 +121,21 @@ class Unit:
 
     Attributes:
         name: The one spelling; the raw text, stripped, of an unknown unit.
-        measure: The dimension; `OTHER` when unknown.
+        measure: The dimension; `OTHER` when unknown, `None` when no unit was sent.
         normalized: `kWh`, `kW` or `m3`; `None` when the unit converts to none of them.
         factor: Exact; `None` when `normalized` is.
         divisor: Exact; 1 unless the conversion is no finite decimal (therm to kWh).
     """
 
     name: str | None
-    measure: Measure = Measure.OTHER
+    measure: Measure | None = Measure.OTHER
     normalized: str | None = None
     factor: Decimal | None = None
     divisor: Decimal = _ONE
+
+
+NO_UNIT = Unit(name=None, measure=None)
+"""What `unit` makes of no text."""
 
 
 @lru_cache(maxsize=4096)
@@ -142,7 +146,7 @@ def unit(raw: str | None) -> Unit:
     """
     text = " ".join((raw or "").split())
     known = _UNITS.get(_key(text))
-    return known or Unit(name=text or None)
+    return known or (Unit(text) if text else NO_UNIT)
 
 
 def normalize(value: Decimal, unit: Unit) -> Decimal | None:

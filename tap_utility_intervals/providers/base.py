@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeAlias
 
 from singer_sdk import Stream
 
+from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.clock import Clock
 from tap_utility_intervals.floor.outcomes import Report
 from tap_utility_intervals.floor.records import (
@@ -24,6 +25,7 @@ from tap_utility_intervals.floor.records import (
     MeterRecord,
     UsageRecord,
 )
+from tap_utility_intervals.providers.checkup import Checkup
 from tap_utility_intervals.settings.shared import JSONSchema, Settings
 
 Context: TypeAlias = Mapping[str, str]
@@ -88,6 +90,27 @@ It raises `errors.Unauthorized` when the credential itself is refused.
 """
 
 
+def source_events(
+    context: Context, events: Iterable[Rows | Reached]
+) -> Iterator[Event]:
+    """Yield a source's events and its end: `Finished`, or `Lost` if it failed.
+
+    Raises:
+        errors.ProviderError: what ends the whole provider, such as `Unauthorized`.
+    """
+    try:
+        yield from events
+    except errors.SourceError as error:
+        yield Lost(context, error)
+    else:
+        yield Finished(context)
+
+
+def earlier_clock(started: datetime, server: datetime | None) -> datetime:
+    """Return the run's start by the earlier of the local clock and the server's."""
+    return started if server is None else min(started, server)
+
+
 class Bookmarks(Protocol):
     """The stored bookmarks of one stream."""
 
@@ -128,6 +151,8 @@ class Session(Protocol):
 class Run:
     """What a session needs to know of the run it is part of."""
 
+    config: Mapping[str, Any]
+    """The whole configuration, checked; each provider reads its own settings of it."""
     settings: Settings
     report: Report
     started: datetime
@@ -138,16 +163,34 @@ class Run:
     """Dates answers (`read_at`); goes on where the runs before have stopped."""
 
 
+Examine: TypeAlias = Callable[[Run, timedelta], Checkup]
+"""Examines a provider; newest intervals older than the given age are reported.
+
+It never raises a `ProviderError`: what cannot be asked is a finding.
+"""
+
+
+def _as_it_is(_: str, bookmark: Bookmark) -> Bookmark:
+    return bookmark
+
+
 @dataclass(frozen=True)
 class Provider:
     """One data API: everything the tap needs to know of it."""
 
     name: str
+    """As rows and settings have it: `utilityapi`."""
+    title: str
+    """As people call it: `UtilityAPI`."""
     credential: str
     """The setting that turns the provider on."""
     settings: Mapping[str, JSONSchema]
-    check: Callable[[Settings], None]
+    check: Callable[[Mapping[str, Any], Settings], object]
     """Raises `errors.ConfigError` for a setting that cannot be used."""
     connect: Callable[[Run], Session]
+    examine: Examine
+    """What `utility-intervals doctor` runs."""
     streams: Sequence[type[Stream]] = ()
     """The provider-shaped streams; none is selected unless asked for."""
+    upgrade: Callable[[str, Bookmark], Bookmark] = _as_it_is
+    """Makes a bookmark of version 2 of one that a stream had in STATE version 1."""

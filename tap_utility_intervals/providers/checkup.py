@@ -5,12 +5,9 @@ Each provider examines itself; `utility-intervals doctor` shows what it found.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TypeAlias
-
-from tap_utility_intervals.providers.base import Run
 
 Value: TypeAlias = str | int | bool | None
 
@@ -69,10 +66,3 @@ class Checkup:
     def needs_person(self) -> bool:
         """Whether anything found does."""
         return any(finding.needs_person for finding in self.findings)
-
-
-Examine: TypeAlias = Callable[[Run, timedelta], Checkup]
-"""Examines a provider; newest intervals older than the given age are reported.
-
-It never raises a `ProviderError`: what cannot be asked is a finding.
-"""

@@ -168,9 +168,7 @@ class EntityStream(OwnStream):
         while True:
             try:
                 page = next(pages, None)
-            except errors.Unauthorized:
-                raise
-            except errors.ProviderError as error:
+            except errors.SourceError as error:
                 self.lose(session, error)
                 return
             if page is None:

@@ -153,11 +153,18 @@ def defaults(settings: Mapping[str, JSONSchema]) -> dict[str, Any]:
     }
 
 
+def filled(
+    config: Mapping[str, Any], settings: Mapping[str, JSONSchema]
+) -> dict[str, Any]:
+    """Return those settings as given, the defaults where they are unset or null."""
+    given = {n: v for n, v in config.items() if n in settings and v is not None}
+    return defaults(settings) | given
+
+
 @dataclass(frozen=True)
 class Settings:
-    """The shared settings, parsed; `raw` holds the providers' own."""
+    """The shared settings, parsed."""
 
-    raw: Mapping[str, Any]
     start_date: datetime | None
     end_date: datetime | None
     lookback: timedelta
@@ -177,31 +184,29 @@ class Settings:
         Raises:
             ConfigError: when a value cannot be used; the text names the setting.
         """
-        given = {key: value for key, value in config.items() if value is not None}
-        filled = defaults(SETTINGS) | given
-        start = day_or_instant("start_date", filled.get("start_date"))
-        end = day_or_instant("end_date", filled.get("end_date"))
+        given = filled(config, SETTINGS)
+        start = day_or_instant("start_date", given.get("start_date"))
+        end = day_or_instant("end_date", given.get("end_date"))
         if start and end and end <= start:
             setting = "end_date"
             problem = "is not after start_date"
             raise ConfigError(setting, problem, '"2025-01-01"')
-        agent = filled.get("user_agent")
+        agent = given.get("user_agent")
         if agent is not None and not (agent.isascii() and agent.isprintable()):
             setting, problem = "user_agent", "must be plain ASCII on one line"
             raise ConfigError(setting, problem, example_of(SETTINGS[setting]))
-        days = filled.get("window_days")
+        days = given.get("window_days")
         return cls(
-            raw=filled,
             start_date=start,
             end_date=end,
-            lookback=timedelta(days=filled["lookback_days"]),
-            full_rescan_days=filled["full_rescan_days"],
+            lookback=timedelta(days=given["lookback_days"]),
+            full_rescan_days=given["full_rescan_days"],
             window=timedelta(days=days) if days else None,
-            max_concurrency=filled["max_concurrency"],
-            request_timeout=float(filled["request_timeout"]),
-            max_retries=filled["max_retries"],
-            max_response_bytes=int(filled["max_response_mb"] * 1_000_000),
-            allow_insecure_http=filled["allow_insecure_http"],
+            max_concurrency=given["max_concurrency"],
+            request_timeout=float(given["request_timeout"]),
+            max_retries=given["max_retries"],
+            max_response_bytes=int(given["max_response_mb"] * 1_000_000),
+            allow_insecure_http=given["allow_insecure_http"],
             user_agent=agent,
         )
 
@@ -278,7 +283,7 @@ def refuse_unknown(config: Mapping[str, Any], known: Mapping[str, Any]) -> None:
             raise ConfigError(name, problem)
 
 
-def credential(setting: str, value: str) -> None:
+def credential(setting: str, value: str) -> str:
     """Check that a credential can be sent at all; its text is never shown.
 
     Raises:
@@ -287,6 +292,7 @@ def credential(setting: str, value: str) -> None:
     if not value.isascii() or not value.isprintable() or " " in value:
         problem = "holds a space, a line break or a letter that no credential has"
         raise ConfigError(setting, problem)
+    return value
 
 
 KINDS = {

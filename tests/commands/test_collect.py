@@ -19,14 +19,15 @@ import requests
 from tap_utility_intervals.commands.collect import guards
 from tap_utility_intervals.commands.configuration import Failed
 from tap_utility_intervals.floor import errors
-from tap_utility_intervals.providers import utilityapi
 from tap_utility_intervals.providers.utilityapi.collecting.refusals import (
     MaybeStarted,
     Refused,
 )
 from tap_utility_intervals.providers.utilityapi.collecting.sending import Collector
+from tap_utility_intervals.providers.utilityapi.session import transport_of
+from tap_utility_intervals.providers.utilityapi.settings import UtilityApiSettings
 from tap_utility_intervals.sandbox import World
-from tap_utility_intervals.settings.shared import Settings, defaults
+from tap_utility_intervals.settings.shared import Settings
 from tests.commands.running import COMMAND, Shell
 from tests.syncing import sync
 
@@ -248,14 +249,10 @@ def test_where_nothing_listens_nothing_was_sent() -> None:
 
 
 def direct(base_url: str) -> Collector:
-    settings = Settings.parse(
-        {
-            **defaults(utilityapi.SETTINGS),
-            "utilityapi_api_token": "token",
-            "utilityapi_base_url": base_url,
-        }
-    )
-    return Collector(utilityapi.transport(settings), settings)
+    config = {"utilityapi_api_token": "token", "utilityapi_base_url": base_url}
+    settings = Settings.parse(config)
+    own = UtilityApiSettings.parse(config, settings)
+    return Collector(transport_of(own, settings), settings)
 
 
 def test_a_429_waits_as_told_and_sends_again(shell: Shell) -> None:

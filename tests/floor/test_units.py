@@ -189,7 +189,7 @@ def test_unknown_unit_keeps_its_text_and_has_no_factor() -> None:
 
 @pytest.mark.parametrize("raw", [None, "", "  "])
 def test_no_unit_has_no_name(raw: str | None) -> None:
-    assert unit(raw) == Unit(None)
+    assert unit(raw) == Unit(None, measure=None)
 
 
 def test_unit_is_looked_up_once() -> None:
@@ -198,7 +198,11 @@ def test_unit_is_looked_up_once() -> None:
 
 @pytest.mark.parametrize("known", ALL, ids=lambda known: known.name)
 def test_a_dimension_is_claimed_exactly_when_it_converts(known: Unit) -> None:
-    bases = {Measure.ENERGY: "kWh", Measure.POWER: "kW", Measure.VOLUME: "m3"}
+    bases: dict[Measure | None, str] = {
+        Measure.ENERGY: "kWh",
+        Measure.POWER: "kW",
+        Measure.VOLUME: "m3",
+    }
     assert known.normalized == bases.get(known.measure)
     assert (known.factor is None) == (known.normalized is None)
     assert unit(known.name) == known

@@ -15,10 +15,13 @@ from tap_utility_intervals.commands.tables import names
 from tap_utility_intervals.floor.instants import micros_form
 from tap_utility_intervals.floor.ranges import Range
 from tap_utility_intervals.providers import utilityapi
+from tap_utility_intervals.providers.base import earlier_clock
 from tap_utility_intervals.providers.utilityapi import entities
 from tap_utility_intervals.providers.utilityapi.client import UtilityApi
 from tap_utility_intervals.providers.utilityapi.collecting import prospects
 from tap_utility_intervals.providers.utilityapi.collecting.sending import Collector
+from tap_utility_intervals.providers.utilityapi.session import transport_of
+from tap_utility_intervals.providers.utilityapi.settings import UtilityApiSettings
 
 
 class Account:
@@ -34,8 +37,9 @@ class Account:
             setting = utilityapi.PROVIDER.credential
             raise Wrong(f"Setting {setting} must be set: only UtilityAPI collects.")
         self.settings = configuration.settings
+        self.own = UtilityApiSettings.parse(configuration.config, self.settings)
         self.started = configuration.started
-        self.transport = utilityapi.transport(self.settings)
+        self.transport = transport_of(self.own, self.settings)
         self.api = UtilityApi(self.transport)
 
     def __enter__(self) -> Self:
@@ -49,8 +53,7 @@ class Account:
     @property
     def now(self) -> datetime:
         """The earlier of the two clocks."""
-        server = self.transport.server_time
-        return min(self.started, server) if server else self.started
+        return earlier_clock(self.started, self.transport.server_time)
 
     @cached_property
     def grants(self) -> dict[str, entities.Authorization]:
@@ -59,12 +62,8 @@ class Account:
 
     def meters(self, uids: Sequence[str] | None) -> list[entities.ListedMeter]:
         """The meters named, else those that the configuration chooses."""
-        raw = self.settings.raw
-        chosen = (
-            (uids, None)
-            if uids
-            else (raw.get("utilityapi_meters"), raw.get("utilityapi_authorizations"))
-        )
+        own = self.own
+        chosen = (uids, None) if uids else (own.meters, own.authorizations)
         return entities.meters(self.api, micros_form(self.started), *chosen)
 
     def named(self, uids: Sequence[str] | None) -> list[entities.ListedMeter]:

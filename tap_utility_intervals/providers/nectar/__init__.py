@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from tap_utility_intervals.providers.base import Provider
-from tap_utility_intervals.providers.nectar.session import SETTINGS, check, connect
+from tap_utility_intervals.providers.nectar.doctor.checkup import examine
+from tap_utility_intervals.providers.nectar.mapping.intervals import NECTAR
+from tap_utility_intervals.providers.nectar.session import connect
+from tap_utility_intervals.providers.nectar.settings import (
+    CREDENTIAL,
+    SETTINGS,
+    NectarSettings,
+)
 from tap_utility_intervals.providers.nectar.streams import STREAMS
 
 PROVIDER = Provider(
-    name="nectar",
-    credential="nectar_api_key",
+    name=NECTAR,
+    title="Nectar",
+    credential=CREDENTIAL,
     settings=SETTINGS,
-    check=check,
+    check=NectarSettings.parse,
     connect=connect,
+    examine=examine,
     streams=STREAMS,
 )

@@ -84,9 +84,7 @@ class CompanyJob:
         """Read the company; see `providers.base.Job`."""
         try:
             yield from self._rows()
-        except errors.Unauthorized:
-            raise
-        except errors.ProviderError as error:
+        except errors.SourceError as error:
             yield Lost(self.context, error)
             return
         yield Reached(self.context, self._bookmark())

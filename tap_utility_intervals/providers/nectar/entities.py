@@ -183,9 +183,7 @@ class Directory:
     def _part(self, path: str, name: str, company_id: str) -> _Part:
         try:
             rows = self.client.entities(path.format(quote(company_id, safe="")), name)
-        except errors.Unauthorized:
-            raise
-        except errors.ProviderError as error:
+        except errors.SourceError as error:
             return _Part(company_id, error=error)
         return _Part(company_id, rows)
 
@@ -216,9 +214,7 @@ class Directory:
         ids = list(dict.fromkeys(meter for c in mine for meter in c.meter_ids))
         try:
             rows = [row for row in self.client.each(self._single_meter, ids) if row]
-        except errors.Unauthorized:
-            raise
-        except errors.ProviderError as error:
+        except errors.SourceError as error:
             return _Part(company_id, error=error)
         return _Part(company_id, rows)
 

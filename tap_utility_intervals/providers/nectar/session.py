@@ -7,7 +7,6 @@ from datetime import datetime
 from functools import cached_property, partial
 
 from tap_utility_intervals.floor import errors
-from tap_utility_intervals.floor.errors import ConfigError
 from tap_utility_intervals.floor.instants import micros_form, seconds_form
 from tap_utility_intervals.floor.limiter import Limiter
 from tap_utility_intervals.floor.outcomes import Outcome
@@ -19,6 +18,7 @@ from tap_utility_intervals.providers.base import (
     Job,
     Reached,
     Run,
+    earlier_clock,
 )
 from tap_utility_intervals.providers.http import Endpoint, Transport
 from tap_utility_intervals.providers.nectar import bills as usage
@@ -30,9 +30,8 @@ from tap_utility_intervals.providers.nectar.intervals.windows import Reading
 from tap_utility_intervals.providers.nectar.mapping import intervals as normalize
 from tap_utility_intervals.providers.nectar.mapping import values
 from tap_utility_intervals.providers.nectar.objects import text
+from tap_utility_intervals.providers.nectar.settings import CREDENTIAL, NectarSettings
 from tap_utility_intervals.providers.spool import Shared
-from tap_utility_intervals.settings import shared as config
-from tap_utility_intervals.settings.shared import JSONSchema, Settings
 
 MOST_IN_FLIGHT = 10
 """Nectar asks for no more than ten requests at once."""
@@ -42,60 +41,6 @@ SHARED = (
     Shared("/document/company", "nectar_line_items", frozenset({"nectar_documents"})),
 )
 """What streams in Nectar's own shape read as others do."""
-BASE_URL = "https://external.nectarclimate.com/v2.2"
-
-SETTINGS: dict[str, JSONSchema] = {
-    "nectar_api_key": {
-        "type": ["string", "null"],
-        "secret": True,
-        "title": "Nectar API key",
-        "description": (
-            "Turns Nectar on. Made under Settings > Organization > API Keys; one key "
-            "reads all companies of the organisation."
-        ),
-    },
-    "nectar_base_url": {
-        "type": ["string", "null"],
-        "default": BASE_URL,
-        "title": "Nectar base URL",
-        "description": "Where Nectar is asked; versions v2, v2.1 and v2.2 work.",
-        "examples": [BASE_URL, "https://external.nectarclimate.com/v2.1"],
-    },
-    "nectar_companies": {
-        "type": ["array", "null"],
-        "items": {"type": "string"},
-        "title": "Nectar companies",
-        "description": "Read only the companies with these ids. Unset: all of them.",
-        "examples": [["91c21c6b-5f3f-4d5f-9fb9-02530ef4b13c"]],
-    },
-    "nectar_datasource_types": {
-        "type": ["array", "null"],
-        "items": {"type": "string", "enum": list(values.DATASOURCE_TYPES)},
-        "title": "Nectar datasource types",
-        "description": "Read only these kinds of meters. Unset: all kinds.",
-        "examples": [["ELECTRICITY", "GAS"]],
-    },
-}
-
-
-def check(settings: Settings) -> None:
-    """Refuse settings of this provider that cannot be used.
-
-    Raises:
-        ConfigError: naming the setting.
-    """
-    _base_url(settings)
-    key = settings.raw.get("nectar_api_key")
-    if not isinstance(key, str) or not key.isascii() or not key.isprintable():
-        raise ConfigError("nectar_api_key", "is not an API key: one line of plain text")
-    if key != key.strip():
-        raise ConfigError("nectar_api_key", "begins or ends with a space")
-    for name in ("nectar_companies", "nectar_datasource_types"):
-        _words(settings, name)
-    for word in _words(settings, "nectar_datasource_types") or ():
-        if word not in values.DATASOURCE_TYPES:
-            problem = f"may hold only {', '.join(values.DATASOURCE_TYPES)}"
-            raise ConfigError("nectar_datasource_types", problem, '["ELECTRICITY"]')
 
 
 def connect(run: Run, limiter: Limiter | None = None) -> NectarSession:
@@ -111,22 +56,23 @@ class NectarSession:
     def __init__(self, run: Run, limiter: Limiter | None = None) -> None:
         """Prepare; nothing is asked yet."""
         settings = run.settings
+        own = NectarSettings.parse(run.config, settings)
         self.run = run
         self.workers = min(settings.max_concurrency, MOST_IN_FLIGHT)
         endpoint = Endpoint(
             provider=self.name,
-            base_url=_base_url(settings),
-            headers={"X-API-Key": str(settings.raw["nectar_api_key"])},
-            credential="nectar_api_key",
+            base_url=own.base_url,
+            headers={"X-API-Key": own.api_key},
+            credential=CREDENTIAL,
         )
         transport = Transport(
             endpoint, settings, limiter or Limiter(None, self.workers), run.clock
         )
         transport.spool.share(SHARED, run.selected)
-        self.types = sorted(set(_words(settings, "nectar_datasource_types") or ()))
+        self.types = own.datasource_types
         self.client = Client(transport, run.report, self.workers)
         self.directory = Directory(
-            self.client, run.report, _words(settings, "nectar_companies"), self.types
+            self.client, run.report, own.companies or None, self.types
         )
 
     def ping(self) -> None:
@@ -260,8 +206,7 @@ class NectarSession:
     @property
     def started(self) -> datetime:
         """The run's start: the earlier of our clock and the server's."""
-        server = self.client.transport.server_time
-        return self.run.started if server is None else min(self.run.started, server)
+        return earlier_clock(self.run.started, self.client.transport.server_time)
 
     @cached_property
     def _listed_at(self) -> str:
@@ -281,23 +226,3 @@ def _held_back(job: Job) -> Iterator[Event]:
     for event in job():
         if not isinstance(event, Reached):
             yield event
-
-
-def _base_url(settings: Settings) -> str:
-    return config.base_url(
-        "nectar_base_url",
-        str(settings.raw.get("nectar_base_url") or BASE_URL),
-        allow_insecure_http=settings.allow_insecure_http,
-    )
-
-
-def _words(settings: Settings, name: str) -> list[str] | None:
-    """A setting that is a list of words; None if it is unset or empty."""
-    found = settings.raw.get(name)
-    if not found:
-        return None
-    if not isinstance(found, list) or not all(
-        isinstance(word, str) and word.strip() for word in found
-    ):
-        raise ConfigError(name, "must be a list of words", '["…"]')
-    return list(dict.fromkeys(found))

@@ -70,9 +70,7 @@ class BillJob:
         """
         try:
             bills = self._all(list(self.meters))
-        except errors.Unauthorized:
-            raise
-        except errors.ProviderError as error:
+        except errors.SourceError as error:
             if len(self.meters) > 1:
                 yield from self._one_by_one()
             else:

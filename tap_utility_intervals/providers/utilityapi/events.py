@@ -61,12 +61,10 @@ class EventJob:
         """The rows, the bookmark, and the end; see `providers.base.Job`."""
         try:
             yield from self._rows()
-        except errors.Unauthorized:
-            raise
         except errors.Gone:
             self.warn(f"{PROVIDER}: /events is not offered; it is empty")
             return
-        except errors.ProviderError as error:
+        except errors.SourceError as error:
             yield Lost(CONTEXT, error)
             return
         yield Reached(CONTEXT, self._bookmark())

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
+from tap_utility_intervals.providers.base import earlier_clock
 from tap_utility_intervals.providers.bookmarks import FAR, Rescan
+from tap_utility_intervals.providers.utilityapi.settings import UtilityApiSettings
 from tap_utility_intervals.settings.shared import Settings
 
 MAPPING = 1
@@ -34,16 +36,20 @@ class Rules:
 
     @classmethod
     def of(
-        cls, settings: Settings, started: datetime, server: datetime | None
+        cls,
+        settings: Settings,
+        own: UtilityApiSettings,
+        started: datetime,
+        server: datetime | None,
     ) -> Rules:
         """The rules of a run that started then, by the local clock."""
-        now = min(started, server or started)
+        now = earlier_clock(started, server)
         return cls(
             start_date=settings.start_date,
             end_date=settings.end_date,
             lookback=settings.lookback,
             rescan=Rescan.of(settings.full_rescan_days, now),
-            allow_mixed=bool(settings.raw.get("utilityapi_allow_mixed")),
+            allow_mixed=own.allow_mixed,
             window=settings.window,
             now=now,
             latest=max(started, server or started),

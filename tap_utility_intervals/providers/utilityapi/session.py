@@ -8,12 +8,14 @@ from functools import cached_property, partial
 from typing import TypeVar
 
 from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.clock import Clock
 from tap_utility_intervals.floor.instants import micros_form
+from tap_utility_intervals.floor.limiter import Limiter
 from tap_utility_intervals.floor.outcomes import Outcome
 from tap_utility_intervals.floor.records import MeterRecord
 from tap_utility_intervals.providers.base import Bookmark, Bookmarks, Event, Job, Run
 from tap_utility_intervals.providers.bookmarks import EARLIEST
-from tap_utility_intervals.providers.http import Transport
+from tap_utility_intervals.providers.http import Endpoint, Transport
 from tap_utility_intervals.providers.spool import Shared
 from tap_utility_intervals.providers.utilityapi import entities
 from tap_utility_intervals.providers.utilityapi.bills import BillJob, bills_changed
@@ -38,6 +40,11 @@ from tap_utility_intervals.providers.utilityapi.intervals.start_filter import (
 from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER, Meter
 from tap_utility_intervals.providers.utilityapi.objects import owner
 from tap_utility_intervals.providers.utilityapi.rules import Rules
+from tap_utility_intervals.providers.utilityapi.settings import (
+    CREDENTIAL,
+    UtilityApiSettings,
+)
+from tap_utility_intervals.settings.shared import Settings
 
 Kind = TypeVar("Kind", IntervalBookmark, BillBookmark, EventBookmark)
 
@@ -67,15 +74,18 @@ class UtilityApiSession:
 
     name = PROVIDER
 
-    def __init__(self, run: Run, transport: Transport) -> None:
+    def __init__(self, run: Run) -> None:
         """Prepare; nothing is asked yet."""
         self.run = run
-        self.transport = transport
+        self.settings = UtilityApiSettings.parse(run.config, run.settings)
+        self.transport = transport = transport_of(
+            self.settings, run.settings, run.clock
+        )
         self.api = UtilityApi(transport, warn=self.warn)
         transport.spool.share(SHARED, run.selected)
         self.workers = run.settings.max_concurrency
         self.filter = StartFilter()
-        self.per_request: int = run.settings.raw["utilityapi_meters_per_request"]
+        self.per_request = self.settings.meters_per_request
         self.listed_at = micros_form(run.started)
 
     def close(self) -> None:
@@ -93,12 +103,11 @@ class UtilityApiSession:
     @cached_property
     def listed(self) -> list[Meter]:
         """The meter list, read once a run, in the order of the API."""
-        raw = self.run.settings.raw
         found = entities.meters(
             self.api,
             self.listed_at,
-            raw.get("utilityapi_meters"),
-            raw.get("utilityapi_authorizations"),
+            self.settings.meters,
+            self.settings.authorizations,
             self.warn,
         )
         return [listed.meter for listed in found]
@@ -106,7 +115,12 @@ class UtilityApiSession:
     @cached_property
     def rules(self) -> Rules:
         """The rules of this run, once the server has told its clock."""
-        return Rules.of(self.run.settings, self.run.started, self.transport.server_time)
+        return Rules.of(
+            self.run.settings,
+            self.settings,
+            self.run.started,
+            self.transport.server_time,
+        )
 
     def warn(self, what: str) -> None:
         """Count a warning."""
@@ -159,12 +173,11 @@ class UtilityApiSession:
 
     def _sources(self, bookmarks: Bookmarks) -> list[Meter]:
         meters = self.listed
-        raw = self.run.settings.raw
-        if not (raw.get("utilityapi_meters") or raw.get("utilityapi_authorizations")):
+        if not self.settings.is_filtered:
             # Under a filter the others still exist; their bookmarks stay.
             bookmarks.keep_only(PROVIDER, map(context, meters))
         there = {meter.uid for meter in meters}
-        for uid in raw.get("utilityapi_meters") or ():
+        for uid in self.settings.meters:
             if uid not in there:
                 self.run.report.add(PROVIDER, uid, Outcome.GONE, NOT_LISTED)
         return meters
@@ -226,9 +239,7 @@ class UtilityApiSession:
                         found[uid] = mine[uid]
                     else:
                         self.warn(NOT_ASKED_FOR)
-        except errors.Unauthorized:
-            raise
-        except (errors.ProviderError, ListingEnded):
+        except (errors.SourceError, ListingEnded):
             return {}
         return found
 
@@ -251,6 +262,25 @@ class UtilityApiSession:
 def _last_read(plan: Plan) -> datetime:
     """Never or longest unread first: interrupted again and again, all are reached."""
     return plan.old.read or EARLIEST
+
+
+def transport_of(
+    own: UtilityApiSettings, common: Settings, clock: Clock | None = None
+) -> Transport:
+    """The way to UtilityAPI with the configured token."""
+    endpoint = Endpoint(
+        provider=PROVIDER,
+        base_url=own.base_url,
+        headers={"Authorization": f"Bearer {own.api_token}"},
+        credential=CREDENTIAL,
+    )
+    limiter = Limiter(own.requests_per_second, common.max_concurrency)
+    return Transport(endpoint, common, limiter, clock)
+
+
+def connect(run: Run) -> UtilityApiSession:
+    """A session for one run."""
+    return UtilityApiSession(run)
 
 
 def _expected_readings(plan: Plan) -> int:

@@ -35,8 +35,8 @@ class List(EntityStream):
 
     @override
     def entities(self, session: Session) -> Iterator[Iterable[Mapping[str, Any]]]:
-        settings = cast("UtilityApiSession", session).run.settings.raw
-        chosen = [(name, settings.get(key)) for name, key in self.filters.items()]
+        settings = cast("UtilityApiSession", session).settings
+        chosen = [(name, getattr(settings, of)) for name, of in self.filters.items()]
         for page in asking_for(self.name, session).listing(self.path, chosen):
             yield cast("list[dict[str, Any]]", page.items)
 
@@ -46,7 +46,7 @@ class Authorizations(List):
 
     name = "utilityapi_authorizations"
     path = "/authorizations"
-    filters: ClassVar[Filters] = {"uids": "utilityapi_authorizations"}
+    filters: ClassVar[Filters] = {"uids": "authorizations"}
 
 
 class Meters(List):
@@ -55,8 +55,8 @@ class Meters(List):
     name = "utilityapi_meters"
     path = "/meters"
     filters: ClassVar[Filters] = {
-        "uids": "utilityapi_meters",
-        "authorizations": "utilityapi_authorizations",
+        "uids": "meters",
+        "authorizations": "authorizations",
     }
 
 
@@ -64,7 +64,7 @@ class Accounting(List):
     """A list that only some accounts have, from about thirty utilities."""
 
     filters: ClassVar[Filters] = {
-        "authorizations": "utilityapi_authorizations",
+        "authorizations": "authorizations",
         "meters": "utilityapi_meters",
     }
 

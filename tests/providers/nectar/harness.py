@@ -119,7 +119,7 @@ def session(
     }
     report = Report(logging.getLogger("tests.nectar"))
     parsed = Settings.parse(config)
-    run = Run(parsed, report, started or datetime.now(timezone.utc))
+    run = Run(config, parsed, report, started or datetime.now(timezone.utc))
     clock = Clock()
     limiter = clock.limiter(None, min(parsed.max_concurrency, 10))
     return connect(run, limiter), clock

@@ -733,7 +733,8 @@ def test_a_row_that_is_no_object_and_odd_texts(serve: Serve) -> None:
     sandbox.faults.add(path="/interval/", status=200, body=body, times=None)
     first, second = intervals(sandbox).rows
     assert first.meter_key == f"{make_uuid('connection', 'a')}:"
-    assert (first.channel, first.unit, first.quality_raw) == ("usage", None, "7")
+    assert (first.channel, first.unit) == ("usage/unknown", None)
+    assert (first.measure, first.quality_raw) == (None, "7")
     assert second.quality_raw == '["A"]'
     assert second.unreadable == {"source_created_at": "5", "source_updated_at": "soon"}
 

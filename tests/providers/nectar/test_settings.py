@@ -7,7 +7,7 @@ import pytest
 from tap_utility_intervals.floor.errors import ConfigError
 from tap_utility_intervals.floor.limiter import Stopped
 from tap_utility_intervals.providers.nectar import PROVIDER
-from tap_utility_intervals.settings.shared import Settings
+from tap_utility_intervals.settings.shared import Settings, problems
 from tests.providers.nectar.conftest import Serve
 from tests.providers.nectar.harness import (
     Shelf,
@@ -20,7 +20,11 @@ from tests.providers.nectar.harness import (
 
 
 def check(**settings: Any) -> None:
-    PROVIDER.check(Settings.parse({"nectar_api_key": "key", **settings}))
+    config = {"nectar_api_key": "key", **settings}
+    found = problems(config, {"type": "object", "properties": PROVIDER.settings})
+    if found:
+        raise ConfigError(*found[0].removeprefix("Setting ").split(" ", 1))
+    PROVIDER.check(config, Settings.parse(config))
 
 
 @pytest.mark.parametrize(
@@ -51,7 +55,6 @@ def test_settings_that_can_be_used(settings: dict[str, Any]) -> None:
         ("nectar_api_key", 7),
         ("nectar_companies", "a,b"),
         ("nectar_companies", [1]),
-        ("nectar_companies", [" "]),
         ("nectar_datasource_types", ["electricity"]),
         ("nectar_datasource_types", "GAS"),
     ],

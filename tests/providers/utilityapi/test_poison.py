@@ -63,7 +63,7 @@ def test_a_value_costs_only_itself(
     is_read = kept is None and sent not in {"null", '""'}
     assert row["unit_normalized"] == ("kWh" if is_read else None)
     assert (neighbour["interval_start"], neighbour["quantity"]) == GOOD
-    assert bool(result.warned("could not be read")) == bool(kept)
+    assert bool(result.warned("could not be read")) == (kept is not None)
 
 
 def test_digits_are_kept_as_they_were_sent() -> None:
@@ -248,9 +248,9 @@ def test_unknown_types_and_units_keep_their_words() -> None:
     columns = ("channel", "unit", "unit_raw", "measure", "unit_normalized", "flow")
     assert result.of(*columns) == [
         ("flux/jigowatts", "jigowatts", "jigowatts", "other", None, None),
-        ("net/unknown", None, None, "other", None, "net"),
+        ("net/unknown", None, None, None, None, "net"),
         ("usage/therm", "therm", "therms", "energy", "kWh", None),
-        ("usage/unknown", None, None, "other", None, None),
+        ("usage/unknown", None, None, None, None, None),
         ("7/kWh", "kWh", "kwh", "energy", "kWh", None),
     ]
 

@@ -8,7 +8,6 @@ from functools import partial
 
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.outcomes import Outcome
-from tap_utility_intervals.providers import nectar
 from tap_utility_intervals.providers.base import Run
 from tap_utility_intervals.providers.checkup import Checkup, Finding, Table
 from tap_utility_intervals.providers.nectar.doctor.forecast import (
@@ -18,7 +17,7 @@ from tap_utility_intervals.providers.nectar.doctor.forecast import (
 )
 from tap_utility_intervals.providers.nectar.entities import Connection
 from tap_utility_intervals.providers.nectar.objects import Entity, text
-from tap_utility_intervals.providers.nectar.session import NectarSession
+from tap_utility_intervals.providers.nectar.session import NectarSession, connect
 
 HEALTHY = "CONNECTED"
 PENDING = "PENDING"
@@ -27,8 +26,8 @@ AT_THE_UTILITY = ("WEBSITE_DOWN", "URL_INACCESSIBLE", "UNDER_INVESTIGATION")
 
 
 def examine(run: Run, stale: timedelta) -> Checkup:
-    """Look at everything that the key reaches; see `checkup.Examine`."""
-    session = nectar.session.connect(run)
+    """Look at everything that the key reaches; see `base.Examine`."""
+    session = connect(run)
     transport = session.client.transport
     checkup = Checkup(session.name, transport.endpoint.base_url)
     try:

@@ -47,9 +47,7 @@ def count(session: NectarSession, recent: timedelta, connection: Connection) -> 
         total = _intervals(session, connection, _bounds(session))
         seconds = time.monotonic() - begun
         newest = _intervals(session, connection, [("startDate", since)])
-    except errors.Unauthorized:
-        raise
-    except errors.ProviderError as error:
+    except errors.SourceError as error:
         return Counted(None, None, time.monotonic() - begun, error)
     return Counted(total, newest, seconds)
 
@@ -104,9 +102,7 @@ def _usage(session: NectarSession, company: str) -> int:
     params = [*_types(session), ("dateType", "BILL_DATE")]
     try:
         page = session.client.page(path, params, 1, USAGE, f"company {company}")
-    except errors.Unauthorized:
-        raise
-    except errors.ProviderError:
+    except errors.SourceError:
         return 0  # an estimate is not worth an error
     return len(page.items) if page.total is None else page.total
 

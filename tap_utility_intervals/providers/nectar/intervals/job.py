@@ -124,9 +124,7 @@ class ConnectionJob:
         try:
             yield from self._events()
             yield Finished(self.context)
-        except errors.Unauthorized:
-            raise
-        except errors.ProviderError as error:
+        except errors.SourceError as error:
             yield Lost(self.context, error)
 
     def _events(self) -> Iterator[Event]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from tap_utility_intervals.floor import units
+from tap_utility_intervals.floor import channels, units
 from tap_utility_intervals.floor.records import (
     Commodity,
     IntervalRecord,
@@ -100,7 +100,7 @@ class Intervals:
         return IntervalRecord(
             provider=NECTAR,
             meter_key=meter.key,
-            channel=f"usage/{unit.name}" if unit.name else "usage",
+            channel=channels.channel_name(None, unit),
             interval_start=start,
             interval_end=end,
             interval_seconds=seconds if abs(seconds) <= LARGEST_INTEGER else None,
@@ -110,7 +110,7 @@ class Intervals:
             unit_raw=row.usage_units or None,
             quantity_normalized=converted,
             unit_normalized=None if converted is None else unit.normalized,
-            measure=unit.measure if unit.name else None,
+            measure=unit.measure,
             commodity=meter.commodity,
             quality=quality(row.quality),
             quality_raw=row.quality or None,
@@ -282,7 +282,7 @@ def usage(row: Entity, key: str | None, listed_at: str) -> UsageRecord:
         unit_raw=text(row.get("usageUnits")),
         quantity_normalized=converted,
         unit_normalized=None if converted is None else unit.normalized,
-        measure=unit.measure if unit.name else None,
+        measure=unit.measure,
         flow=flow(row.get("netMeteringType")),
         commodity=commodity(row.get("datasourceType")),
         currency=text(bill.get("chargesUnits")),

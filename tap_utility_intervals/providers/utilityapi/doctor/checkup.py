@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.instants import micros_form
-from tap_utility_intervals.providers import utilityapi
-from tap_utility_intervals.providers.base import Run
+from tap_utility_intervals.providers.base import Run, earlier_clock
 from tap_utility_intervals.providers.checkup import Checkup, Finding, Table
 from tap_utility_intervals.providers.utilityapi import entities
 from tap_utility_intervals.providers.utilityapi.client import UtilityApi
@@ -17,6 +16,9 @@ from tap_utility_intervals.providers.utilityapi.entities import (
     Authorization,
     ListedMeter,
 )
+from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER
+from tap_utility_intervals.providers.utilityapi.session import transport_of
+from tap_utility_intervals.providers.utilityapi.settings import UtilityApiSettings
 
 SOON = timedelta(days=30)
 COLLECT = "`utility-intervals collect plan`"
@@ -24,11 +26,12 @@ MONITOR = "`utility-intervals collect monitor`"
 
 
 def examine(run: Run, stale: timedelta) -> Checkup:
-    """Look at everything that the token reaches; see `checkup.Examine`."""
-    transport = utilityapi.transport(run.settings)
-    checkup = Checkup(utilityapi.PROVIDER.name, transport.endpoint.base_url)
+    """Look at everything that the token reaches; see `base.Examine`."""
+    settings = UtilityApiSettings.parse(run.config, run.settings)
+    transport = transport_of(settings, run.settings)
+    checkup = Checkup(PROVIDER, transport.endpoint.base_url)
     try:
-        _Examination(UtilityApi(transport), run, stale, checkup).go()
+        _Examination(UtilityApi(transport), run, settings, stale, checkup).go()
     finally:
         transport.close()
     return checkup
@@ -36,10 +39,16 @@ def examine(run: Run, stale: timedelta) -> Checkup:
 
 class _Examination:
     def __init__(
-        self, api: UtilityApi, run: Run, stale: timedelta, checkup: Checkup
+        self,
+        api: UtilityApi,
+        run: Run,
+        settings: UtilityApiSettings,
+        stale: timedelta,
+        checkup: Checkup,
     ) -> None:
         self.api = api
         self.run = run
+        self.settings = settings
         self.stale = stale
         self.checkup = checkup
 
@@ -66,7 +75,9 @@ class _Examination:
         for meter in meters:
             self._look_at_meter(meter, ended)
         if meters:
-            self.checkup.estimate = estimate(self.api, self.run, meters)
+            self.checkup.estimate = estimate(
+                self.api, self.run.settings, self.settings, meters
+            )
         elif self.checkup.is_reachable:
             self._note(
                 "no_meters",
@@ -76,18 +87,16 @@ class _Examination:
             )
 
     def _meters(self) -> list[ListedMeter]:
-        raw = self.run.settings.raw
         return entities.meters(
             self.api,
             micros_form(self.run.started),
-            raw.get("utilityapi_meters"),
-            raw.get("utilityapi_authorizations"),
+            self.settings.meters,
+            self.settings.authorizations,
         )
 
     @property
     def now(self) -> datetime:
-        server = self.api.transport.server_time
-        return min(self.run.started, server) if server else self.run.started
+        return earlier_clock(self.run.started, self.api.transport.server_time)
 
     def _failed(self, what: str, error: errors.ProviderError) -> None:
         self.checkup.findings.append(Finding("unreachable", what, str(error), ""))

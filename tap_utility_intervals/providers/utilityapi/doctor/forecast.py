@@ -9,11 +9,12 @@ from datetime import timedelta
 
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.ranges import Range, Window, clip
-from tap_utility_intervals.providers.base import Run
 from tap_utility_intervals.providers.checkup import Estimate
 from tap_utility_intervals.providers.utilityapi.client import ListingEnded, UtilityApi
 from tap_utility_intervals.providers.utilityapi.entities import ListedMeter
 from tap_utility_intervals.providers.utilityapi.objects import block
+from tap_utility_intervals.providers.utilityapi.settings import UtilityApiSettings
+from tap_utility_intervals.settings.shared import Settings
 
 PROBES = 4
 """How many meters are looked into: one of each commodity, at most so many."""
@@ -30,9 +31,14 @@ class _Probe:
     rows_per_reading: float
 
 
-def estimate(api: UtilityApi, run: Run, meters: Sequence[ListedMeter]) -> Estimate:
+def estimate(
+    api: UtilityApi,
+    common: Settings,
+    own: UtilityApiSettings,
+    meters: Sequence[ListedMeter],
+) -> Estimate:
     """Look into a meter of each commodity, and reckon up from the counts listed."""
-    probes = _probe(api, run, meters)
+    probes = _probe(api, meters, allow_mixed=own.allow_mixed)
     total = _Probe(
         max((p.readings for p in probes.values()), default=0),
         max((p.rows_per_reading for p in probes.values()), default=1),
@@ -40,22 +46,22 @@ def estimate(api: UtilityApi, run: Run, meters: Sequence[ListedMeter]) -> Estima
     requests, rows = max(1, math.ceil(len(meters) / METERS_A_PAGE)), 0.0
     for listed in meters:
         probe = probes.get(_commodity(listed), total)
-        wanted = _wanted(listed, run)
+        wanted = _wanted(listed, common)
         rows += wanted * probe.rows_per_reading
         requests += max(1, math.ceil(wanted / probe.readings)) if probe.readings else 1
     bills = sum(listed.meter.bill_count or 0 for listed in meters)
-    together = run.settings.raw["utilityapi_meters_per_request"]
+    together = own.meters_per_request
     requests += max(math.ceil(len(meters) / together), math.ceil(bills / BILLS_A_PAGE))
-    rate = run.settings.raw["utilityapi_requests_per_second"]
+    rate = own.requests_per_second
     return Estimate(
         requests,
         {"meters": len(meters), "intervals": round(rows), "usage": bills},
         requests / rate,
-        _how(probes, rate, run),
+        _how(probes, rate, common),
     )
 
 
-def _how(probes: dict[str, _Probe], rate: float, run: Run) -> list[str]:
+def _how(probes: dict[str, _Probe], rate: float, common: Settings) -> list[str]:
     looked = "; ".join(
         f"{name} {probe.readings:,} readings a page, "
         f"{probe.rows_per_reading:.3g} {_rows(probe)} a reading"
@@ -71,7 +77,7 @@ def _how(probes: dict[str, _Probe], rate: float, run: Run) -> list[str]:
         "(utilityapi_requests_per_second)."
     )
     how = ["Readings and bills are as the meters list them.", read, timed]
-    if run.settings.start_date or run.settings.end_date:
+    if common.start_date or common.end_date:
         how.append("Only what lies between start_date and end_date, by coverage.")
     return how
 
@@ -81,7 +87,7 @@ def _rows(probe: _Probe) -> str:
 
 
 def _probe(
-    api: UtilityApi, run: Run, meters: Sequence[ListedMeter]
+    api: UtilityApi, meters: Sequence[ListedMeter], *, allow_mixed: bool
 ) -> dict[str, _Probe]:
     """By commodity: the first page of the meter with the most readings of it."""
     chosen: dict[str, ListedMeter] = {}
@@ -91,17 +97,16 @@ def _probe(
     found: dict[str, _Probe] = {}
     for name, listed in list(chosen.items())[:PROBES]:
         try:
-            probe = _first_page(api, listed.uid, run)
-        except (errors.ProviderError, ListingEnded):
+            probe = _first_page(api, listed.uid, allow_mixed=allow_mixed)
+        except (errors.SourceError, ListingEnded):
             continue  # an estimate is not worth an error
         if probe.readings:
             found[name] = probe
     return found
 
 
-def _first_page(api: UtilityApi, uid: str, run: Run) -> _Probe:
-    mixed = bool(run.settings.raw.get("utilityapi_allow_mixed"))
-    pages = api.intervals([uid], None, allow_mixed=mixed)
+def _first_page(api: UtilityApi, uid: str, *, allow_mixed: bool) -> _Probe:
+    pages = api.intervals([uid], None, allow_mixed=allow_mixed)
     page = next(pages)
     readings = rows = 0
     for item in page.items:
@@ -123,9 +128,9 @@ def _commodity(listed: ListedMeter) -> str:
     return commodity.value if commodity else "other"
 
 
-def _wanted(listed: ListedMeter, run: Run) -> int:
+def _wanted(listed: ListedMeter, settings: Settings) -> int:
     """How many of a meter's readings lie between the configured dates."""
-    meter, settings = listed.meter, run.settings
+    meter = listed.meter
     counted = meter.reading_count or 0
     if not (settings.start_date or settings.end_date) or not meter.interval_coverage:
         return counted

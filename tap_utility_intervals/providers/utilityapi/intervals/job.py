@@ -83,9 +83,7 @@ class IntervalJob:
         try:
             for rows in self._rows(is_collected=held is not None):
                 yield Rows(rows)
-        except errors.Unauthorized:
-            raise
-        except errors.ProviderError as error:
+        except errors.SourceError as error:
             yield Lost(where, error)
             return
         finally:

@@ -71,9 +71,7 @@ class StartFilter:
         for plan in hopeful[:TRIES]:
             try:
                 self.known = _probe(api, plan)
-            except errors.Unauthorized:
-                raise
-            except (errors.ProviderError, ListingEnded):
+            except (errors.SourceError, ListingEnded):
                 continue  # unknown is safe; another meter may answer
             if self.known is not Filter.UNKNOWN:
                 return

@@ -53,7 +53,7 @@ def usage(bill: Mapping[str, Any], meter: Meter, listed_at: str) -> UsageRecord:
         unit_raw=raw_unit,
         quantity_normalized=normalized,
         unit_normalized=None if normalized is None else meant.normalized,
-        measure=meant.measure if raw_unit else None,
+        measure=meant.measure,
         commodity=flowing,
         cost=read.number("cost", base.get("bill_total_cost")),
         tariff=read.text("tariff", base.get("service_tariff")),

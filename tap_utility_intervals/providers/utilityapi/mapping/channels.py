@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from msgspec import Raw
 
+from tap_utility_intervals.floor.channels import channel_name
 from tap_utility_intervals.floor.records import Flow, Measure
 from tap_utility_intervals.floor.units import Unit, read_number, unit
 from tap_utility_intervals.providers.utilityapi.objects import Datapoint
@@ -28,7 +29,7 @@ class Channel:
     flow: Flow | None
     unit: str | None
     unit_raw: str | None
-    measure: Measure
+    measure: Measure | None
     meant: Unit
     unit_normalized: str | None
     is_normal: bool
@@ -39,7 +40,7 @@ class Channel:
         """The channel of a type and unit; unknown ones keep their words."""
         meant = unit(raw_unit)
         return cls(
-            name=f"{point or 'usage'}/{meant.name or 'unknown'}",
+            name=channel_name(point, meant),
             flow=FLOWS.get(point or ""),
             unit=meant.name,
             unit_raw=raw_unit or None,

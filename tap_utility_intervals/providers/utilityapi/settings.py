@@ -1,0 +1,116 @@
+"""UtilityAPI's settings: what they are, and what they were set to. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tap_utility_intervals.settings import shared
+from tap_utility_intervals.settings.shared import JSONSchema, Settings
+
+CREDENTIAL = "utilityapi_api_token"
+BASE_URL = "utilityapi_base_url"
+
+SETTINGS: dict[str, JSONSchema] = {
+    CREDENTIAL: {
+        "type": ["string", "null"],
+        "secret": True,
+        "writeOnly": True,
+        "title": "UtilityAPI API token",
+        "description": (
+            "Turns UtilityAPI on. Made under Settings, API Tokens, in its dashboard."
+        ),
+    },
+    BASE_URL: {
+        "type": "string",
+        "default": "https://utilityapi.com/api/v2",
+        "title": "UtilityAPI base URL",
+        "description": "Where UtilityAPI is asked; the token goes nowhere else.",
+        "examples": ["https://utilityapi.com/api/v2"],
+    },
+    "utilityapi_authorizations": {
+        "type": ["array", "null"],
+        "items": {"type": "string"},
+        "title": "UtilityAPI authorizations",
+        "description": "Read the meters of these authorizations only, by uid.",
+        "examples": [["579849"]],
+    },
+    "utilityapi_meters": {
+        "type": ["array", "null"],
+        "items": {"type": "string"},
+        "title": "UtilityAPI meters",
+        "description": "Read these meters only, by uid.",
+        "examples": [["2061339", "2061340"]],
+    },
+    "utilityapi_allow_mixed": {
+        "type": "boolean",
+        "default": False,
+        "title": "UtilityAPI mixed lengths",
+        "description": (
+            "Read readings of every length. By default UtilityAPI hides all but a "
+            "meter's main length."
+        ),
+    },
+    "utilityapi_requests_per_second": {
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "default": 1,
+        "title": "UtilityAPI requests per second",
+        "description": (
+            "UtilityAPI asks for patience: about one request a second, and about one a "
+            "minute for bills and intervals. Its hard limit is 50 a second."
+        ),
+    },
+    "utilityapi_meters_per_request": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 100,
+        "default": 10,
+        "title": "UtilityAPI meters per request",
+        "description": (
+            "How many meters may share a request for bills or recent intervals."
+        ),
+    },
+}
+
+
+@dataclass(frozen=True)
+class UtilityApiSettings:
+    """The settings with the prefix `utilityapi_`, parsed."""
+
+    api_token: str
+    base_url: str
+    authorizations: list[str]
+    """Read these only, by uid; none named: all."""
+    meters: list[str]
+    """Read these only, by uid; none named: all."""
+    allow_mixed: bool
+    requests_per_second: float
+    meters_per_request: int
+
+    @classmethod
+    def parse(cls, config: Mapping[str, Any], common: Settings) -> UtilityApiSettings:
+        """Read UtilityAPI's settings out of a checked configuration.
+
+        Raises:
+            ConfigError: naming the setting that cannot be used.
+        """
+        given = shared.filled(config, SETTINGS)
+        url = shared.base_url(
+            BASE_URL, given[BASE_URL], allow_insecure_http=common.allow_insecure_http
+        )
+        return cls(
+            api_token=shared.credential(CREDENTIAL, given[CREDENTIAL]),
+            base_url=url,
+            authorizations=given.get("utilityapi_authorizations") or [],
+            meters=given.get("utilityapi_meters") or [],
+            allow_mixed=given["utilityapi_allow_mixed"],
+            requests_per_second=given["utilityapi_requests_per_second"],
+            meters_per_request=given["utilityapi_meters_per_request"],
+        )
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether only some of the account's meters are read."""
+        return bool(self.meters or self.authorizations)
