@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -36,12 +36,12 @@ class Arrived:
     overlaps: int = 0
     reversals: int = 0
     """How many end at their start or before it."""
-    # Sixteen bytes a reading.
+    # Sixteen bytes a reading, in ascending order.
     _starts: array[float] = field(default_factory=lambda: array("d"))
     _ends: array[float] = field(default_factory=lambda: array("d"))
 
     def note(self, readings: Sequence[Timed]) -> None:
-        """Take distinct readings in ascending order."""
+        """Take distinct readings in ascending order, none before those taken."""
         self._starts.extend([one[0].timestamp() for one in readings])
         self._ends.extend([one[1].timestamp() for one in readings])
         past = bisect_right(readings, self.run_start, key=itemgetter(0))
@@ -52,7 +52,9 @@ class Arrived:
     def between(self, start: datetime, end: datetime) -> int:
         """How many readings start in `[start, end)`."""
         first, last = start.timestamp(), end.timestamp()
-        return sum(first <= instant < last for instant in self._starts)
+        return max(
+            bisect_left(self._starts, last) - bisect_left(self._starts, first), 0
+        )
 
     @property
     def usual_length(self) -> timedelta | None:
