@@ -133,7 +133,9 @@ def meters(
         except ValueError:
             warn("a listed meter without a uid was left out")
             continue
-        if wanted and listed.uid not in wanted:
+        owner = listed.authorization_uid
+        if (wanted and listed.uid not in wanted) or (owners and owner not in owners):
+            warn("a listed meter that was not asked for was left out")
             continue
         if listed.meter.record.unreadable:
             warn("a value of a listed meter is unreadable and null")

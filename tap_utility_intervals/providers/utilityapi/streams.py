@@ -21,8 +21,8 @@ from tap_utility_intervals.providers.utilityapi.events import CONTEXT, EventJob
 from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER
 from tap_utility_intervals.providers.utilityapi.session import UtilityApiSession
 
-Filters = Mapping[str, str]
-"""Query parameter to the setting that fills it."""
+Filters = Mapping[str, tuple[str, str]]
+"""Query parameter to the setting that fills it, and the attribute that it chooses."""
 
 
 class List(EntityStream):
@@ -36,9 +36,29 @@ class List(EntityStream):
     @override
     def entities(self, session: Session) -> Iterator[Iterable[Mapping[str, Any]]]:
         settings = cast("UtilityApiSession", session).settings
-        chosen = [(name, getattr(settings, of)) for name, of in self.filters.items()]
-        for page in asking_for(self.name, session).listing(self.path, chosen):
-            yield cast("list[dict[str, Any]]", page.items)
+        chosen = {
+            name: getattr(settings, setting) for name, (setting, _) in self.filters.items()
+        }
+        listing = asking_for(self.name, session).listing(self.path, [*chosen.items()])
+        for page in listing:
+            items = cast("list[dict[str, Any]]", page.items)
+            yield [item for item in items if self._is_asked_for(item, chosen)]
+
+    def _is_asked_for(
+        self, item: Mapping[str, Any], chosen: Mapping[str, Sequence[str]]
+    ) -> bool:
+        """Whether an object obeys the filters: a server may ignore them."""
+        for name, (_, attribute) in self.filters.items():
+            found = item.get(attribute)
+            uids = map(str, found if isinstance(found, list) else [found])
+            wanted = chosen[name]
+            if wanted and not set(wanted).intersection(uids):
+                self.run.report.warn(
+                    f"{PROVIDER}: an object of {self.path} that was not asked for was "
+                    "left out"
+                )
+                return False
+        return True
 
 
 class Authorizations(List):
@@ -46,7 +66,7 @@ class Authorizations(List):
 
     name = "utilityapi_authorizations"
     path = "/authorizations"
-    filters: ClassVar[Filters] = {"uids": "authorizations"}
+    filters: ClassVar[Filters] = {"uids": ("authorizations", "uid")}
 
 
 class Meters(List):
@@ -55,8 +75,8 @@ class Meters(List):
     name = "utilityapi_meters"
     path = "/meters"
     filters: ClassVar[Filters] = {
-        "uids": "meters",
-        "authorizations": "authorizations",
+        "uids": ("meters", "uid"),
+        "authorizations": ("authorizations", "authorization_uid"),
     }
 
 
@@ -64,8 +84,8 @@ class Accounting(List):
     """A list that only some accounts have, from about thirty utilities."""
 
     filters: ClassVar[Filters] = {
-        "authorizations": "authorizations",
-        "meters": "utilityapi_meters",
+        "authorizations": ("authorizations", "authorization_uid"),
+        "meters": ("meters", "meter_uids"),
     }
 
     @override

@@ -114,12 +114,10 @@ class IntervalJob:
 
     def _rows(self, *, is_collected: bool) -> Iterator[list[IntervalRecord]]:
         """What the plan wants, also of a listing that broke off: that is told then."""
-        failure: errors.ProviderError | None = None
+        failure: errors.SourceError | None = None
         try:
             self._collect(is_collected=is_collected)
-        except errors.Unauthorized:
-            raise
-        except errors.ProviderError as error:
+        except errors.SourceError as error:
             failure = error
         plan, self.arrived = self.plan, Arrived(self.rules.now)
         yield from merged(

@@ -82,7 +82,7 @@ class Comparison:
         if newest is None or hole[0] < newest:
             return False
         lags = old.newest and old.absent and old.absent[-1][1] > old.newest
-        return bool(lags) or self.rules.latest - hole[0] < PATIENCE
+        return bool(lags) or self.rules.now - hole[0] < PATIENCE
 
     def is_unexplained(self, *, may_hide: bool) -> bool:
         """Whether something tells that a request with a `start` did not bring it all.
