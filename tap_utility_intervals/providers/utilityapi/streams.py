@@ -37,7 +37,8 @@ class List(EntityStream):
     def entities(self, session: Session) -> Iterator[Iterable[Mapping[str, Any]]]:
         settings = cast("UtilityApiSession", session).settings
         chosen = {
-            name: getattr(settings, setting) for name, (setting, _) in self.filters.items()
+            name: getattr(settings, setting)
+            for name, (setting, _) in self.filters.items()
         }
         listing = asking_for(self.name, session).listing(self.path, [*chosen.items()])
         for page in listing:

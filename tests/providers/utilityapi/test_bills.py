@@ -126,7 +126,7 @@ def answering(sandbox: Sandbox, number: int | None, **listed: Any) -> None:
     """Serve the first so many bills of meter 1, and list it otherwise from now on."""
     sandbox.faults.clear()
     if listed:
-        meters = get(sandbox, "/meters")["meters"]
+        meters = get(sandbox, "/meters?uids=1")["meters"]
         changed = [{**meter, **listed} for meter in meters]
         members = {"meters": changed}
         sandbox.faults.add(kind="change", path="/meters$", members=members, times=None)
