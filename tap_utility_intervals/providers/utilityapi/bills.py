@@ -12,19 +12,21 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import Any
 
+from typing_extensions import Self
+
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.instants import parse_instant
+from tap_utility_intervals.floor.periods import is_wanted
 from tap_utility_intervals.floor.ranges import Range, missing
 from tap_utility_intervals.floor.records import UsageRecord
 from tap_utility_intervals.floor.values import Values
 from tap_utility_intervals.providers.base import (
     Bookmark,
     Event,
-    Finished,
-    Lost,
     Reached,
     Record,
     Rows,
+    source_events,
 )
 from tap_utility_intervals.providers.bookmarks import DAY, short_hash, shown
 from tap_utility_intervals.providers.utilityapi.bookmarks import BillBookmark
@@ -68,30 +70,29 @@ class BillJob:
         Raises:
             errors.Unauthorized: when the credential itself is refused.
         """
+        if len(self.meters) == 1:
+            (meter,) = self.meters.values()
+            yield from source_events(context(meter), self._read(meter))
+            return
         try:
             bills = self._all(list(self.meters))
-        except errors.SourceError as error:
-            if len(self.meters) > 1:
-                yield from self._one_by_one()
+        except errors.SourceError:
+            bills = {}  # it may be the fault of one of them
+        for uid, meter in self.meters.items():
+            found = bills.get(uid)
+            if found is None or self._is_worth_asking_alone(meter, found):
+                yield from self._alone(meter).events()
             else:
-                yield from (Lost(context(m), error) for m in self.meters.values())
-            return
-        for uid, found in bills.items():
-            meter = self.meters[uid]
-            if len(bills) > 1 and self._is_worth_asking_alone(meter, found):
-                yield from self._alone(meter)
-            else:
-                yield from self._of_one(meter, found)
+                yield from source_events(context(meter), self._of_one(meter, found))
 
-    def _one_by_one(self) -> Iterator[Event]:
-        for meter in self.meters.values():
-            yield from self._alone(meter)
-
-    def _alone(self, meter: Meter) -> Iterator[Event]:
+    def _alone(self, meter: Meter) -> Self:
         alone = copy(self)
         alone.meters = {meter.uid: meter}
         alone.is_incomplete = False
-        yield from alone.events()
+        return alone
+
+    def _read(self, meter: Meter) -> Iterator[Rows | Reached]:
+        yield from self._of_one(meter, self._all([meter.uid])[meter.uid])
 
     def _all(self, uids: list[str]) -> dict[str, dict[str, UsageRecord]]:
         """The bills by meter and uid, once the listing has come to its end."""
@@ -143,15 +144,16 @@ class BillJob:
             return next(iter(self.meters.values()))
         return self.meters.get(uid or "")
 
-    def _of_one(self, meter: Meter, found: dict[str, UsageRecord]) -> Iterator[Event]:
-        rows = [record for record in found.values() if self._is_in_period(record)]
+    def _of_one(
+        self, meter: Meter, found: Mapping[str, UsageRecord]
+    ) -> Iterator[Rows | Reached]:
+        rows = [record for record in found.values() if self._is_wanted(record)]
         if rows:
             yield Rows(self.rows(rows))
         if self.is_incomplete:
             self.warn("an answer is marked incomplete; the meter's bookmark stays")
         else:
             yield Reached(context(meter), self._bookmark(meter, found, rows))
-        yield Finished(context(meter))
 
     def _listed(self, meter: Meter, found: Mapping[str, UsageRecord]) -> str | None:
         """What makes the meter unchanged from now on; None if nothing may."""
@@ -173,14 +175,9 @@ class BillJob:
             not found or (is_news and shortfall(meter, found) is not None)
         )
 
-    def _is_in_period(self, record: UsageRecord) -> bool:
-        """Whether a bill's period touches what is asked for; an unknown one does."""
-        start, end = self.rules.start_date, self.rules.end_date
-        first = record.period_start_date or ""
-        last = record.period_end_date or ""
-        too_early = start and last and last < start.date().isoformat()
-        too_late = end and first and first >= end.date().isoformat()
-        return not (too_early or too_late)
+    def _is_wanted(self, record: UsageRecord) -> bool:
+        first, last = record.period_start_date, record.period_end_date
+        return is_wanted(first, last, self.rules.start_date, self.rules.end_date)
 
     def _bookmark(
         self,

@@ -12,10 +12,9 @@ from tap_utility_intervals.providers.base import (
     Bookmark,
     Context,
     Event,
-    Finished,
-    Lost,
     Reached,
     Rows,
+    source_events,
 )
 from tap_utility_intervals.providers.bookmarks import EARLIEST, earlier
 from tap_utility_intervals.providers.own_shape import Shape
@@ -59,16 +58,15 @@ class EventJob:
 
     def events(self) -> Iterator[Event]:
         """The rows, the bookmark, and the end; see `providers.base.Job`."""
+        yield from source_events(CONTEXT, self._read())
+
+    def _read(self) -> Iterator[Rows | Reached]:
         try:
             yield from self._rows()
         except errors.Gone:
             self.warn(f"{PROVIDER}: /events is not offered; it is empty")
-            return
-        except errors.SourceError as error:
-            yield Lost(CONTEXT, error)
-            return
-        yield Reached(CONTEXT, self._bookmark())
-        yield Finished(CONTEXT)
+        else:
+            yield Reached(CONTEXT, self._bookmark())
 
     def _rows(self) -> Iterator[Rows]:
         """Page by page, to the first one that is older than what is wanted."""

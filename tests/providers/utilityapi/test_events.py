@@ -144,7 +144,7 @@ def test_a_page_that_may_hide_others_moves_no_bookmark() -> None:
 def test_a_list_that_is_not_offered_is_empty_and_one_that_fails_is_lost() -> None:
     warnings: list[str] = []
     gone = errors.Gone("utilityapi", "/events", status=404)
-    assert list(job(Api(gone), warn=warnings.append).events()) == []
+    assert told(job(Api(gone), warn=warnings.append)) == ([], None)
     assert warnings == ["utilityapi: /events is not offered; it is empty"]
     broken = errors.Unavailable("utilityapi", "/events", status=503)
     rows, lost = job(Api([19], broken)).events()

@@ -94,6 +94,8 @@ def test_a_count_is_a_number_or_absent(sent: Any, count: Any, unreadable: Any) -
     ("utility", "service", "key"),
     [
         ("PG&E", "00-12 34_5/6,a", "PG&E:123456A"),
+        ("PG&E", "12\u00a034\u200956", "PG&E:123456"),
+        ("PG&E", " \t", None),
         ("PG&E", "", None),
         ("PG&E", None, None),
         (None, "1", None),

@@ -144,7 +144,7 @@ def _look_again(path: str, meters: Sequence[str], still_due: StillDue) -> list[s
     """The meters that are still due; without knowing, nothing is sent again."""
     try:
         return list(still_due(meters))
-    except errors.ProviderError as error:
+    except errors.SourceError as error:
         problem = "asked to wait, and the meters could not be looked at before"
         raise MaybeStarted(path, error.status, problem) from error
 

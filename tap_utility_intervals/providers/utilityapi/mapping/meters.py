@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from tap_utility_intervals.floor.identifiers import service_point_key
 from tap_utility_intervals.floor.instants import parse_instant, seconds_form
 from tap_utility_intervals.floor.ranges import Range
 from tap_utility_intervals.floor.records import Commodity, MeterRecord
@@ -64,7 +65,7 @@ def meter(item: Mapping[str, Any], listed_at: str) -> Meter:
         meter_key=uid,
         provider=PROVIDER,
         source_meter_id=uid,
-        service_point_key=_service_point(utility, service),
+        service_point_key=service_point_key(utility, [service or ""]),
         authorization_id=read.text("authorization_id", item.get("authorization_uid")),
         account_number=read.text("account_number", base.get("billing_account")),
         utility=utility,
@@ -135,11 +136,3 @@ def _texts(read: Values, column: str, value: object) -> list[str] | None:
     return [
         text for item in read.items(column, value) if (text := read.text(column, item))
     ]
-
-
-def _service_point(utility: str | None, service: str | None) -> str | None:
-    """The same physical service under a renewed authorization."""
-    if not utility or not service:
-        return None
-    canonical = re.sub(r"[-_ ,/]", "", service).lstrip("0").upper()
-    return f"{utility}:{canonical}" if canonical else None
