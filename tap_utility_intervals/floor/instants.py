@@ -14,6 +14,10 @@ from functools import lru_cache
 
 import msgspec
 
+EARLIEST = datetime.min.replace(tzinfo=timezone.utc)
+FAR = datetime.max.replace(tzinfo=timezone.utc)
+"""The ends of the calendar."""
+
 _INSTANT = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2}))?"
     r"(?:\.([0-9]{1,9}))? ?(Z|z|[+-][0-9]{2}:?[0-9]{2})?"
@@ -137,3 +141,13 @@ def _zone(offset: str | None) -> timezone:
         raise ValueError("a time zone offset that does not exist")
     east = timedelta(hours=hours, minutes=minutes)
     return timezone(-east if offset[0] == "-" else east)
+
+
+def earlier(instant: datetime, by: timedelta) -> datetime:
+    """Return so much earlier, or the beginning of the calendar."""
+    return instant - by if instant - EARLIEST > by else EARLIEST
+
+
+def later(instant: datetime, by: timedelta) -> datetime:
+    """Return so much later, or the end of the calendar."""
+    return instant + by if FAR - instant > by else FAR

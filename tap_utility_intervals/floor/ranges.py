@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from tap_utility_intervals.floor.instants import as_utc
+from tap_utility_intervals.floor.instants import EARLIEST, as_utc
 
 Range: TypeAlias = tuple[datetime, datetime]
 """`[start, end)` as two aware instants."""
 
 _ZERO = timedelta(0)
-_EARLIEST = datetime.min.replace(tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ def merge(ranges: Iterable[Range], gap: timedelta = _ZERO) -> list[Range]:
 
 def clip(ranges: Iterable[Range], window: Window) -> list[Range]:
     """Return the parts of the ranges inside the window, in their order, none empty."""
-    lower = _EARLIEST if window.start is None else window.start
+    lower = EARLIEST if window.start is None else window.start
     parts = (
         (max(as_utc(start), lower), min(as_utc(end), window.end))
         for start, end in ranges

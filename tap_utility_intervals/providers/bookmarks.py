@@ -13,8 +13,6 @@ import msgspec
 
 from tap_utility_intervals.floor.instants import as_utc, parse_instant, seconds_form
 
-EARLIEST = datetime.min.replace(tzinfo=timezone.utc)
-FAR = datetime.max.replace(tzinfo=timezone.utc)
 DAY = timedelta(days=1)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -52,16 +50,6 @@ class Rescan:
 def short_hash(value: object) -> str:
     """Return twelve hexadecimal digits that stand for a value's JSON."""
     return hashlib.blake2b(msgspec.json.encode(value), digest_size=6).hexdigest()
-
-
-def earlier(instant: datetime, by: timedelta) -> datetime:
-    """Return so much earlier, or the beginning of the calendar."""
-    return instant - by if instant - EARLIEST > by else EARLIEST
-
-
-def later(instant: datetime, by: timedelta) -> datetime:
-    """Return so much later, or the end of the calendar."""
-    return instant + by if FAR - instant > by else FAR
 
 
 def is_earlier(one: datetime | None, other: datetime | None) -> bool:

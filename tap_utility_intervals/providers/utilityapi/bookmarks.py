@@ -29,16 +29,10 @@ from typing import Any, TypeVar
 
 from typing_extensions import Self
 
-from tap_utility_intervals.floor.instants import micros_form, seconds_form
+from tap_utility_intervals.floor.instants import earlier, micros_form, seconds_form
 from tap_utility_intervals.floor.ranges import Range, Window, clip, missing
 from tap_utility_intervals.providers.base import Bookmark
-from tap_utility_intervals.providers.bookmarks import (
-    DAY,
-    earlier,
-    moment,
-    short_hash,
-    shown,
-)
+from tap_utility_intervals.providers.bookmarks import DAY, moment, short_hash, shown
 from tap_utility_intervals.providers.utilityapi.mapping.meters import Meter
 
 T = TypeVar("T")

@@ -7,7 +7,12 @@ from datetime import datetime
 from typing import Any, cast
 
 from tap_utility_intervals.floor import errors
-from tap_utility_intervals.floor.instants import micros_form, parse_instant
+from tap_utility_intervals.floor.instants import (
+    EARLIEST,
+    earlier,
+    micros_form,
+    parse_instant,
+)
 from tap_utility_intervals.providers.base import (
     Bookmark,
     Context,
@@ -16,7 +21,6 @@ from tap_utility_intervals.providers.base import (
     Rows,
     source_events,
 )
-from tap_utility_intervals.providers.bookmarks import EARLIEST, earlier
 from tap_utility_intervals.providers.own_shape import Shape
 from tap_utility_intervals.providers.utilityapi.bookmarks import EventBookmark
 from tap_utility_intervals.providers.utilityapi.client import UtilityApi

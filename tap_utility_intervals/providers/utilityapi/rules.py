@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
+from tap_utility_intervals.floor.instants import FAR
 from tap_utility_intervals.providers.base import earlier_clock
-from tap_utility_intervals.providers.bookmarks import FAR, Rescan
+from tap_utility_intervals.providers.bookmarks import Rescan
 from tap_utility_intervals.providers.utilityapi.settings import UtilityApiSettings
 from tap_utility_intervals.settings.shared import Settings
 

@@ -9,12 +9,11 @@ from typing import TypeVar
 
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.clock import Clock
-from tap_utility_intervals.floor.instants import micros_form
+from tap_utility_intervals.floor.instants import EARLIEST, micros_form
 from tap_utility_intervals.floor.limiter import Limiter
 from tap_utility_intervals.floor.outcomes import Outcome
 from tap_utility_intervals.floor.records import MeterRecord
 from tap_utility_intervals.providers.base import Bookmark, Bookmarks, Event, Job, Run
-from tap_utility_intervals.providers.bookmarks import EARLIEST
 from tap_utility_intervals.providers.http import Endpoint, Transport
 from tap_utility_intervals.providers.spool import Shared
 from tap_utility_intervals.providers.utilityapi import entities

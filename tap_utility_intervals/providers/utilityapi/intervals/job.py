@@ -7,6 +7,7 @@ from datetime import datetime
 
 from tap_utility_intervals.floor import coverage, errors
 from tap_utility_intervals.floor.coverage import Asked, Promise
+from tap_utility_intervals.floor.instants import earlier
 from tap_utility_intervals.floor.outcomes import Report
 from tap_utility_intervals.floor.records import CoverageRecord, IntervalRecord
 from tap_utility_intervals.providers.base import (
@@ -19,7 +20,6 @@ from tap_utility_intervals.providers.base import (
     Reached,
     Rows,
 )
-from tap_utility_intervals.providers.bookmarks import earlier
 from tap_utility_intervals.providers.utilityapi.bookmarks import (
     Edge,
     IntervalBookmark,

@@ -9,10 +9,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from itertools import chain, pairwise
 from operator import attrgetter, itemgetter
 
+from tap_utility_intervals.floor.instants import EARLIEST
 from tap_utility_intervals.floor.ranges import Range, Window
 from tap_utility_intervals.floor.records import IntervalRecord
 from tap_utility_intervals.providers.utilityapi.intervals.arrived import Arrived
@@ -30,8 +31,6 @@ from tap_utility_intervals.providers.utilityapi.objects import Block
 CHUNK_READINGS = 1_000
 """How many readings become rows at a time."""
 
-_LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
-
 
 @dataclass(slots=True)
 class _Piece:
@@ -42,7 +41,7 @@ class _Piece:
 
     @property
     def updated(self) -> datetime:
-        return self.block.updated or _LONG_AGO
+        return self.block.updated or EARLIEST
 
     def cut(self, begin: int, end: int | None) -> _Piece:
         return _Piece(self.block, self.readings[begin:end], self.doubled)
@@ -184,7 +183,7 @@ def _count(held: _Piece, readings: dict[Range, list[Timed]]) -> None:
 def _overlapping(pieces: list[_Piece]) -> Iterator[list[_Piece]]:
     """Groups of pieces that share a stretch of time, oldest first."""
     run: list[_Piece] = []
-    last = _LONG_AGO
+    last = EARLIEST
     for piece in sorted(pieces, key=lambda one: one.readings[0][0]):
         if run and piece.readings[0][0] > last:
             yield run

@@ -9,14 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from tap_utility_intervals.floor.instants import EARLIEST, FAR, earlier, later
 from tap_utility_intervals.floor.ranges import Range, Window, clip, merge
-from tap_utility_intervals.providers.bookmarks import (
-    DAY,
-    EARLIEST,
-    FAR,
-    earlier,
-    later,
-)
+from tap_utility_intervals.providers.bookmarks import DAY
 from tap_utility_intervals.providers.utilityapi.bookmarks import (
     Edge,
     IntervalBookmark,

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
+from tap_utility_intervals.floor.instants import EARLIEST, FAR, earlier, later
 from tap_utility_intervals.floor.ranges import Range, Window, clip, merge, missing
-from tap_utility_intervals.providers.bookmarks import DAY, EARLIEST, FAR, earlier, later
+from tap_utility_intervals.providers.bookmarks import DAY
 from tap_utility_intervals.providers.utilityapi.bookmarks import interval_listing
 from tap_utility_intervals.providers.utilityapi.intervals.arrived import SLACK, Arrived
 from tap_utility_intervals.providers.utilityapi.intervals.plan import Plan
