@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tap_utility_intervals.floor.limiter import Limiter
 from tap_utility_intervals.sandbox import Sandbox, tiny_world
+from tests.clock import nobody_waits
 from tests.tap.running import Inside
 
 
@@ -35,7 +35,6 @@ def tap(
 
 
 @pytest.fixture
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits are tests' own matter elsewhere; here they would only take time."""
-    monkeypatch.setattr(Limiter, "hold", lambda _self, _seconds: None)
-    monkeypatch.setattr(Limiter, "sleep", lambda self, _seconds: self._check())
+def no_waiting() -> Iterator[None]:
+    with nobody_waits():
+        yield

@@ -9,8 +9,6 @@ fed with what came through.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -44,6 +42,7 @@ from tap_utility_intervals.sandbox import (
     synthetic,
     without,
 )
+from tests.clock import nobody_waits
 from tests.oracle import Key, Row, Values, key, readings
 from tests.syncing import config, sync
 
@@ -268,22 +267,12 @@ class Warehouse:
         )
 
 
-@contextmanager
-def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Nobody really waits; rests are counted in tests of the limiter."""
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            "tap_utility_intervals.floor.limiter.Limiter.sleep", lambda *_: None
-        )
-        yield
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
-def test_thirty_days(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_thirty_days(seed: int) -> None:
     dice = random.Random(f"days {seed}")
     world = world_of(seed)
-    with Sandbox(world) as sandbox, impatient(monkeypatch):
+    with Sandbox(world) as sandbox, nobody_waits():
         warehouse = Warehouse(sandbox, dice)
         for day in range(DAYS):
             quiet = day >= QUIET

@@ -111,7 +111,6 @@ def test_a_local_day_has_all_its_hours(subject: Subject, day: str, hours: int) -
     assert sum(first <= start < first + hours * HOUR for start in starts) == hours
 
 
-@MENDING
 @pytest.mark.parametrize(
     ("unit", "raw"),
     [
@@ -145,7 +144,6 @@ def test_a_unit_that_nobody_knows_is_kept_and_measures_something_else(
     assert (row["quantity_normalized"], row["unit_normalized"]) == (None, None)
 
 
-@MENDING
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -241,7 +239,6 @@ def test_a_start_date_behind_all_data_is_told(subject: Subject) -> None:
         assert not subject.sync(sandbox).tap.report.warnings
 
 
-@MENDING
 @pytest.mark.parametrize(
     "text", ["00 12-ab_3,4/5", "0012\N{NO-BREAK SPACE}AB345", "12\u2003ab\u200934\t5"]
 )
@@ -517,8 +514,8 @@ def test_a_source_whose_bookmark_is_odd_is_read_anew_and_told(
             assert values(run.rows(stream)).keys() <= truth.keys()
     assert by_source(healthy, stream) <= by_source(run, stream)
     warned = sum(n for what, n in run.tap.report.warnings.items() if "bookmark" in what)
-    wrong = [place for place, one in enumerate(strange) if is_never_right(one)]
-    assert warned >= len(wrong) > 20
+    wrong = [one for one in strange if is_never_right(one)]
+    assert warned >= len(wrong) >= 2 * len([*places(strip(partitions[0]))]) > 3
 
 
 def by_source(run: Run, stream: str) -> set[tuple[Any, ...]]:
