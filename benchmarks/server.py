@@ -22,16 +22,19 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from benchmarks.worlds import WORLDS
-from tap_utility_intervals.sandbox import API_KEY, TOKEN
-from tap_utility_intervals.sandbox.nectar.api import Nectar
-from tap_utility_intervals.sandbox.utilityapi.api import PREFIX, UtilityApi
-from tap_utility_intervals.sandbox.wire import Answer, Request, gzipped
+from tap_utility_intervals.sandbox import PROVIDERS, Answer, Request
+from tap_utility_intervals.sandbox.wire import gzipped
 
 if TYPE_CHECKING:
     from tap_utility_intervals.sandbox import World
 
 CONTROL = "/_bench"
 KEPT_BYTES = 600_000_000
+HEADERS = {
+    name: value
+    for one in PROVIDERS
+    for name, value in one.headers(one.credential).items()
+}
 END_OF_HEAD = b"\r\n\r\n"
 
 
@@ -62,9 +65,8 @@ class BenchServer:
         """Listen on loopback; port 0 takes a free one."""
         self.world = world
         self.latency = latency
-        self.counts = {"utilityapi": Counts(), "nectar": Counts()}
-        self._utilityapi = UtilityApi(world, TOKEN)
-        self._nectar = Nectar(world, API_KEY)
+        self.counts = {one.name: Counts() for one in PROVIDERS}
+        self._apis = {one.name: one.api(world, one.credential) for one in PROVIDERS}
         self._kept: dict[str, bytes] = {}
         self._kept_bytes = 0
         self._lock = threading.Lock()
@@ -102,7 +104,7 @@ class BenchServer:
     def _answer(self, target: str) -> bytes:
         if target.startswith(CONTROL):
             return self._control(urlsplit(target))
-        provider = "utilityapi" if target.startswith(PREFIX) else "nectar"
+        provider = _provider_of(target)
         counts = self.counts[provider]
         with self._lock:
             counts.requests += 1
@@ -125,13 +127,12 @@ class BenchServer:
             "GET",
             unquote(parts.path),
             parse_qs(parts.query, keep_blank_values=True),
-            {"authorization": f"Bearer {TOKEN}", "x-api-key": API_KEY},
+            HEADERS,
             b"",
             f"http://127.0.0.1:{self.port}",
         )
         with self.world.lock:
-            api = self._utilityapi if provider == "utilityapi" else self._nectar
-            found = api.handle(request)
+            found = self._apis[provider].handle(request)
         made = _encoded(found, self.world)
         with self._lock:
             if self._kept_bytes + len(made) < KEPT_BYTES:
@@ -152,6 +153,11 @@ class BenchServer:
             self.counts[name] = Counts()
         body = json.dumps(shown).encode()
         return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
+def _provider_of(target: str) -> str:
+    path = urlsplit(target).path
+    return next(one.name for one in PROVIDERS if one.serves(path))
 
 
 def _shape(target: str) -> str:

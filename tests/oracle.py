@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tap_utility_intervals.sandbox import Provider, ReadingTruth, World
+from tap_utility_intervals.sandbox import ReadingTruth, World, truth
 
 Row = dict[str, Any]
 
@@ -50,30 +50,30 @@ def canonical(value: str) -> str:
     return re.sub(r"[-\s_,/]", "", value).lstrip("0").upper()
 
 
-def meter_key(truth: ReadingTruth) -> str:
+def meter_key(offered: ReadingTruth) -> str:
     """The key that the meter of a reading must get."""
-    if truth.provider != "nectar":
-        return truth.meter_id
-    owner = truth.account_id or truth.connection_id
-    named = [(name, canonical(value)) for name, value, _ in truth.identifiers]
+    if offered.provider != "nectar":
+        return offered.meter_id
+    owner = offered.account_id or offered.connection_id
+    named = [(name, canonical(value)) for name, value, _ in offered.identifiers]
     numbers = sorted(value for name, value in named if name == "METER")
     pairs = sorted(f"{name}={value}" for name, value in named)
     return f"{owner}:{'+'.join(numbers or pairs)}"
 
 
-def channel(truth: ReadingTruth) -> str:
+def channel(offered: ReadingTruth) -> str:
     """The channel that the row of a reading must get."""
-    return f"{truth.type or 'usage'}/{unit(truth)}"
+    return f"{offered.type or 'usage'}/{unit(offered)}"
 
 
-def unit(truth: ReadingTruth) -> str:
+def unit(offered: ReadingTruth) -> str:
     """The one spelling of a reading's unit."""
-    return UNIT_NAMES[truth.unit.lower()]
+    return UNIT_NAMES[offered.unit.lower()]
 
 
-def utc_offset(truth: ReadingTruth) -> int | None:
+def utc_offset(offered: ReadingTruth) -> int | None:
     """UtilityAPI sends local time; Nectar does not."""
-    sent = None if truth.provider == "nectar" else truth.start.utcoffset()
+    sent = None if offered.provider == "nectar" else offered.start.utcoffset()
     return None if sent is None else round(sent.total_seconds())
 
 
@@ -82,23 +82,23 @@ def naive(moment: datetime) -> datetime:
     return moment.astimezone(timezone.utc).replace(tzinfo=None)
 
 
-def expected_key(truth: ReadingTruth) -> Key:
+def expected_key(offered: ReadingTruth) -> Key:
     """The key that the row of a reading must get."""
     return (
-        meter_key(truth),
-        instant(truth.start),
-        channel(truth),
-        instant(truth.end),
-        truth.provider,
+        meter_key(offered),
+        instant(offered.start),
+        channel(offered),
+        instant(offered.end),
+        offered.provider,
     )
 
 
-def readings(world: World, *providers: Provider) -> Values:
+def readings(world: World, *providers: str) -> Values:
     """What `intervals` must hold now of these providers: key to value."""
     return {
         expected_key(t): None if t.value is None else Decimal(t.value)
         for provider in providers
-        for t in world.truth(provider)
+        for t in truth.readings(world, provider)
         if not t.mixed
     }
 

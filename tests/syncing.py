@@ -50,21 +50,10 @@ class Run:
 
 
 def config(sandbox: Sandbox, *providers: str, **settings: Any) -> Row:
-    """A configuration for the sandbox; without providers, for both."""
-    both: dict[str, Row] = {
-        "utilityapi": {
-            "utilityapi_api_token": sandbox.token,
-            "utilityapi_base_url": sandbox.utilityapi_url,
-            "utilityapi_requests_per_second": 100_000,
-        },
-        "nectar": {
-            "nectar_api_key": sandbox.api_key,
-            "nectar_base_url": sandbox.nectar_url,
-        },
-    }
-    chosen: Row = {}
-    for provider in providers or both:
-        chosen |= both[provider]
+    """A configuration for the sandbox; without providers, for all of them."""
+    chosen = sandbox.settings(*providers)
+    if "utilityapi_requests_per_second" in chosen:
+        chosen["utilityapi_requests_per_second"] = 100_000
     return {**chosen, "max_concurrency": 4, "full_rescan_days": 0, **settings}
 
 

@@ -2,9 +2,12 @@
 
 It is written from the vendors' facts alone and shares no code with the tap, so that it
 can bear witness. `with Sandbox(default_world()) as sandbox:` serves; `World` and its
-parts build any other world; `world.truth("nectar")` says what a sync must deliver.
+parts build any other world; `truth.readings(world, "nectar")` says what a sync must
+deliver. `Provider` is an entry of the table; `Sandbox(world, providers=(*PROVIDERS,
+mine))` serves one more.
 """
 
+from tap_utility_intervals.sandbox import truth
 from tap_utility_intervals.sandbox.accounts import (
     Account,
     Authorization,
@@ -23,6 +26,8 @@ from tap_utility_intervals.sandbox.accounts import (
 from tap_utility_intervals.sandbox.bills import Bill, LineItem, bills_from
 from tap_utility_intervals.sandbox.faults import Fault, Faults
 from tap_utility_intervals.sandbox.options import NectarOptions, UtilityOptions
+from tap_utility_intervals.sandbox.provider import Api, Provider
+from tap_utility_intervals.sandbox.providers import PROVIDERS
 from tap_utility_intervals.sandbox.readings import (
     DAY,
     HOUR,
@@ -34,6 +39,7 @@ from tap_utility_intervals.sandbox.readings import (
     restated,
     without,
 )
+from tap_utility_intervals.sandbox.rows import BillTruth, MeterTruth, ReadingTruth
 from tap_utility_intervals.sandbox.scenarios import (
     SCENARIOS,
     bench_world,
@@ -42,17 +48,19 @@ from tap_utility_intervals.sandbox.scenarios import (
     synthetic,
     tiny_world,
 )
-from tap_utility_intervals.sandbox.server import API_KEY, TOKEN, Logged, Sandbox
-from tap_utility_intervals.sandbox.truth import BillTruth, MeterTruth, ReadingTruth
-from tap_utility_intervals.sandbox.world import Provider, World
+from tap_utility_intervals.sandbox.server import Sandbox
+from tap_utility_intervals.sandbox.service import Logged
+from tap_utility_intervals.sandbox.wire import Answer, Refusal, Request, answer
+from tap_utility_intervals.sandbox.world import World
 
 __all__ = [
-    "API_KEY",
     "DAY",
     "HOUR",
+    "PROVIDERS",
     "SCENARIOS",
-    "TOKEN",
     "Account",
+    "Answer",
+    "Api",
     "Authorization",
     "Bill",
     "BillTruth",
@@ -71,12 +79,15 @@ __all__ = [
     "Provider",
     "Reading",
     "ReadingTruth",
+    "Refusal",
+    "Request",
     "Sandbox",
     "Series",
     "Site",
     "UtilityMeter",
     "UtilityOptions",
     "World",
+    "answer",
     "bench_world",
     "bills_from",
     "default_world",
@@ -90,5 +101,6 @@ __all__ = [
     "solar",
     "synthetic",
     "tiny_world",
+    "truth",
     "without",
 ]

@@ -40,30 +40,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def banner(sandbox: Sandbox) -> str:
-    """What a person needs to point a tap at this sandbox."""
-    shown = summary(sandbox.world)
+    """Say what a person needs to point a tap at this sandbox."""
+    shown = summary(sandbox)
     counts = [
         f"{provider}: {shown[provider]['meters']} meters, "  # type: ignore[index]
         f"{shown[provider]['readings']} readings, {shown[provider]['bills']} bills"  # type: ignore[index]
-        for provider in ("utilityapi", "nectar")
+        for provider in sandbox.providers
     ]
     controls = "clock,requests,faults,truth,summary"
-    config = {
-        "utilityapi_api_token": sandbox.token,
-        "utilityapi_base_url": sandbox.utilityapi_url,
-        "utilityapi_requests_per_second": 50,
-        "nectar_api_key": sandbox.api_key,
-        "nectar_base_url": sandbox.nectar_url,
-    }
+    titles = " and ".join(one.title for one in sandbox.providers.values())
     return "\n".join(
         (
-            f"Sandbox of UtilityAPI and Nectar; its clock stands at {shown['now']}",
+            f"Sandbox of {titles}; its clock stands at {shown['now']}",
             *(f"  {line}" for line in counts),
-            f"  UtilityAPI  {sandbox.utilityapi_url}  token {sandbox.token}",
-            f"  Nectar      {sandbox.nectar_url}  key {sandbox.api_key}",
+            *(
+                f"  {one.title:<11} {sandbox.url_of(name)}  "
+                f"credential {sandbox.credentials[name]}"
+                for name, one in sandbox.providers.items()
+            ),
             f"  control     {sandbox.url}/_sandbox/{{{controls}}}",
             "Configuration for the tap:",
-            json.dumps(config, indent=2),
+            json.dumps(sandbox.settings(), indent=2),
             "Stop with Ctrl-C.",
         )
     )

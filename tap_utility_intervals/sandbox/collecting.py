@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tap_utility_intervals.sandbox.bills import Known, known_bills
 from tap_utility_intervals.sandbox.readings import DAY, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from tap_utility_intervals.sandbox.accounts import UtilityMeter
+    from tap_utility_intervals.sandbox.accounts import Authorization, UtilityMeter
+    from tap_utility_intervals.sandbox.options import UtilityOptions
     from tap_utility_intervals.sandbox.readings import Reading
-    from tap_utility_intervals.sandbox.world import World
 
 ALWAYS = 10**11
 MONTH = 365.25 * DAY / 12
+
+
+class Ground(Protocol):
+    """What collecting needs of the world that it is a part of."""
+
+    seconds: int
+    version: int
+    utilityapi_options: UtilityOptions
+
+    @property
+    def authorizations_by_uid(self) -> Mapping[str, Authorization]:
+        """Authorizations by uid."""
+        ...
+
+    def changed(self) -> None:
+        """Tell that answers of before may no longer hold."""
+        ...
 
 
 class Span(NamedTuple):
@@ -68,7 +85,7 @@ class Event(NamedTuple):
 class Collections:
     """The only part of the world that requests may change."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: Ground) -> None:
         self.world = world
         self.began = world.seconds
         self.events: list[Event] = []

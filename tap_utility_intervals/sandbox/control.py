@@ -11,14 +11,12 @@ from tap_utility_intervals.sandbox.faults import Fault
 from tap_utility_intervals.sandbox.wire import Answer, Request, answer
 
 if TYPE_CHECKING:
-    from tap_utility_intervals.sandbox.server import Sandbox
-    from tap_utility_intervals.sandbox.world import Provider, World
+    from tap_utility_intervals.sandbox.service import Service
 
 PREFIX = "/_sandbox/"
-PROVIDERS: tuple[Provider, ...] = ("utilityapi", "nectar")
 
 
-def control(sandbox: Sandbox, request: Request) -> Answer:
+def control(sandbox: Service, request: Request) -> Answer:
     """Answer a control request; they need no credential and are not logged."""
     handlers = {
         "clock": _clock,
@@ -36,12 +34,12 @@ def control(sandbox: Sandbox, request: Request) -> Answer:
         return answer({"error": str(error)}, 400)
 
 
-def summary(world: World) -> dict[str, object]:
-    """How much both providers offer now, by meter and in all."""
-    shown: dict[str, object] = {"now": world.now.isoformat()}
-    for provider in PROVIDERS:
-        meters = list(world.truth_meters(provider))
-        shown[provider] = {
+def summary(sandbox: Service) -> dict[str, object]:
+    """How much every provider offers now, by meter and in all."""
+    shown: dict[str, object] = {"now": sandbox.world.now.isoformat()}
+    for name, provider in sandbox.providers.items():
+        meters = list(provider.meters(sandbox.world))
+        shown[name] = {
             "meters": len(meters),
             "readings": sum(meter.readings for meter in meters),
             "datapoints": sum(meter.datapoints for meter in meters),
@@ -51,11 +49,11 @@ def summary(world: World) -> dict[str, object]:
     return shown
 
 
-def _summary(sandbox: Sandbox, _request: Request) -> Answer:
-    return answer(summary(sandbox.world))
+def _summary(sandbox: Service, _request: Request) -> Answer:
+    return answer(summary(sandbox))
 
 
-def _clock(sandbox: Sandbox, request: Request) -> Answer:
+def _clock(sandbox: Service, request: Request) -> Answer:
     world = sandbox.world
     if request.method == "POST":
         wish = json.loads(request.body)
@@ -74,14 +72,14 @@ def _clock(sandbox: Sandbox, request: Request) -> Answer:
     return answer({"now": world.now.isoformat()})
 
 
-def _requests(sandbox: Sandbox, request: Request) -> Answer:
+def _requests(sandbox: Service, request: Request) -> Answer:
     if request.method == "DELETE":
         sandbox.forget_requests()
     shown = [asdict(entry) for entry in list(sandbox.requests)]
     return answer({"requests": shown, "max_in_flight": dict(sandbox.max_in_flight)})
 
 
-def _faults(sandbox: Sandbox, request: Request) -> Answer:
+def _faults(sandbox: Service, request: Request) -> Answer:
     if request.method == "DELETE":
         sandbox.faults.clear()
     if request.method == "POST":
@@ -95,23 +93,18 @@ def _faults(sandbox: Sandbox, request: Request) -> Answer:
     return answer({"faults": sandbox.faults.shown()})
 
 
-def _truth(sandbox: Sandbox, request: Request) -> Answer:
+def _truth(sandbox: Service, request: Request) -> Answer:
     """JSON lines; `what` is readings (default), meters or bills; `provider` narrows."""
-    world, what = sandbox.world, request.get("what") or "readings"
-    sources = {
-        "readings": world.truth,
-        "meters": world.truth_meters,
-        "bills": world.truth_bills,
-    }
-    wanted = request.get("provider")
-    if what not in sources or wanted not in (None, *PROVIDERS):
-        text = "what: readings, meters or bills; provider: utilityapi or nectar"
+    what, wanted = request.get("what") or "readings", request.get("provider")
+    known = sandbox.providers
+    if what not in ("readings", "meters", "bills") or wanted not in (None, *known):
+        text = f"what: readings, meters or bills; provider: {' or '.join(known)}"
         raise ValueError(text)
     lines = [
         json.dumps(_json(item)) + "\n"
-        for provider in PROVIDERS
-        if wanted in (None, provider)
-        for item in sources[what](provider)
+        for name, provider in known.items()
+        if wanted in (None, name)
+        for item in getattr(provider, what)(sandbox.world)
     ]
     return Answer(200, ["".join(lines).encode()], content_type="application/x-ndjson")
 

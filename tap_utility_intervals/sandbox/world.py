@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from tap_utility_intervals.sandbox.accounts import (
     Authorization,
@@ -23,16 +23,15 @@ from tap_utility_intervals.sandbox.options import NectarOptions, UtilityOptions
 from tap_utility_intervals.sandbox.readings import epoch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from tap_utility_intervals.sandbox.truth import BillTruth, MeterTruth, ReadingTruth
-
-Provider = Literal["utilityapi", "nectar"]
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(eq=False)
 class World:
-    """Everything that both APIs could ever offer, and what time it is."""
+    """Everything that the APIs could ever offer, and what time it is.
+
+    `more` is for providers of the table that have no field of their own here.
+    """
 
     now: datetime
     utilityapi: Sequence[UtilityMeter] = ()
@@ -42,6 +41,7 @@ class World:
     utilityapi_options: UtilityOptions = field(default_factory=UtilityOptions)
     nectar_options: NectarOptions = field(default_factory=NectarOptions)
     version: int = 0
+    more: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.now = self.now.astimezone(timezone.utc)
@@ -104,21 +104,3 @@ class World:
         return meter.life.holds(self.seconds) and not (
             revoked is not None and revoked <= self.seconds
         )
-
-    def truth(self, provider: Provider) -> Iterator[ReadingTruth]:
-        """Every reading and channel that this provider offers now."""
-        from tap_utility_intervals.sandbox import truth  # noqa: PLC0415 - truth reads the world
-
-        return truth.readings(self, provider)
-
-    def truth_meters(self, provider: Provider) -> Iterator[MeterTruth]:
-        """Every meter that this provider offers now."""
-        from tap_utility_intervals.sandbox import truth  # noqa: PLC0415
-
-        return truth.meters(self, provider)
-
-    def truth_bills(self, provider: Provider) -> Iterator[BillTruth]:
-        """Every bill that this provider offers now."""
-        from tap_utility_intervals.sandbox import truth  # noqa: PLC0415
-
-        return truth.bills(self, provider)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tap_utility_intervals.sandbox import Sandbox, World
+from tap_utility_intervals.sandbox import Sandbox, World, truth
 from tap_utility_intervals.unified import Intervals
 from tests.airbyte.protocol import NO_CURSOR, Output
 from tests.airbyte.running import UNIFIED, Connector, run
@@ -29,9 +29,11 @@ def merged(outputs: list[Output]) -> dict[Any, Any]:
     return table
 
 
-def truth(world: World) -> int:
+def offered(world: World) -> int:
     """How many intervals both providers offer now."""
-    return sum(1 for name in ("utilityapi", "nectar") for _ in world.truth(name))
+    return sum(
+        1 for name in ("utilityapi", "nectar") for _ in truth.readings(world, name)
+    )
 
 
 def test_a_first_read_delivers_everything_and_completes_every_stream(
@@ -46,7 +48,7 @@ def test_a_first_read_delivers_everything_and_completes_every_stream(
         "usage": COMPLETE,
     }
     rows = output.rows("intervals")
-    assert len(by_key(rows)) == truth(sandbox.world)
+    assert len(by_key(rows)) == offered(sandbox.world)
     ours = [row for row in rows if row["provider"] == "utilityapi"]
     assert values(ours) == utilityapi_values(sandbox.world)
 
@@ -106,7 +108,7 @@ def test_a_day_later_only_the_lookback_and_the_new_is_read(
     sandbox.world.advance(days=1)
     second = connector.read(state=first.kept)
     assert second.code == 0
-    assert len(merged([first, second])) == truth(sandbox.world)
+    assert len(merged([first, second])) == offered(sandbox.world)
     assert 0 < len(second.rows("intervals")) < len(first.rows("intervals"))
 
 
@@ -147,7 +149,7 @@ def test_one_failing_source_fails_its_stream_alone_and_is_resumed(
     sandbox.faults.clear()
     resumed = connector.read(state=failed.kept)
     assert resumed.code == 0
-    assert len(merged([failed, resumed])) == truth(sandbox.world)
+    assert len(merged([failed, resumed])) == offered(sandbox.world)
     again = {row["meter_key"] for row in resumed.rows("intervals")}
     assert "101" not in again
 
@@ -158,7 +160,7 @@ def test_a_full_refresh_keeps_its_bookmarks_for_the_next_attempt(
     modes = dict.fromkeys(UNIFIED, "full_refresh")
     output = connector.read(modes=modes)
     assert output.code == 0
-    assert len(merged([output])) == truth(sandbox.world)
+    assert len(merged([output])) == offered(sandbox.world)
     assert output.bookmarks["intervals"]["partitions"]
     assert output.bookmarks["meters"] == NO_CURSOR
 
@@ -264,7 +266,7 @@ def test_states_at_every_window_keep_the_protocol(
     assert len(output.states["intervals"]) > 2
     counts = [s["sourceStats"]["recordCount"] for s in output.states["intervals"]]
     assert sum(counts) == Decimal(len(output.rows("intervals")))
-    assert len(by_key(output.rows("intervals"))) == truth(sandbox.world)
+    assert len(by_key(output.rows("intervals"))) == offered(sandbox.world)
 
 
 @pytest.mark.parametrize("stop", range(5))
@@ -279,7 +281,7 @@ def test_what_any_state_covers_is_never_needed_again(
     killed = Output("".join(lines[: at[stop % len(at)] + 1]), 137)
     assert connector.findings(killed, ["intervals"], cut=True) == []
     resumed = connector.read(["intervals"], killed.kept)
-    assert len(merged([killed, resumed])) == truth(sandbox.world)
+    assert len(merged([killed, resumed])) == offered(sandbox.world)
     assert {key(row) for row in whole.rows("intervals")} == set(
         merged([killed, resumed])
     )

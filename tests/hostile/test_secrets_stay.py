@@ -25,6 +25,7 @@ from tests.tap.running import Inside
 
 TOKEN = "PLANTED-TOKEN-of-utilityapi"
 API_KEY = "PLANTED-KEY-of-nectar"
+CREDENTIALS = {"utilityapi": TOKEN, "nectar": API_KEY}
 
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
@@ -82,7 +83,7 @@ LISTS = ("meters", "intervals", "bills")
 def test_a_next_link_elsewhere_is_not_followed(
     trap: Trap, name: str, link: str
 ) -> None:
-    with Sandbox(hostile_world(), token=TOKEN) as sandbox:
+    with Sandbox(hostile_world(), credentials=CREDENTIALS) as sandbox:
         leads = LINKS[link].format(trap=trap.port, port=sandbox.port)
         sandbox.faults.add(
             kind="change", path=f"/{name}$", members={"next": leads}, times=None
@@ -99,7 +100,7 @@ def test_a_next_link_elsewhere_is_not_followed(
 def test_a_redirect_elsewhere_is_not_followed(
     trap: Trap, provider: str, status: int
 ) -> None:
-    with Sandbox(hostile_world(), token=TOKEN, api_key=API_KEY) as sandbox:
+    with Sandbox(hostile_world(), credentials=CREDENTIALS) as sandbox:
         location = {"Location": f"http://127.0.0.1:{trap.port}/x?access_token={TOKEN}"}
         sandbox.faults.add(status=status, headers=location, times=None)
         run = sync(settings_for(sandbox, provider))
@@ -121,7 +122,10 @@ def test_a_credential_in_the_clear_is_refused(setting: str, tap: Inside) -> None
 
 
 def test_a_token_in_a_next_link_is_not_sent_again_nor_logged() -> None:
-    with Sandbox(hostile_world(), token=TOKEN) as sandbox, everything_said() as said:
+    with (
+        Sandbox(hostile_world(), credentials=CREDENTIALS) as sandbox,
+        everything_said() as said,
+    ):
         leads = f"{sandbox.utilityapi_url}/meters?access_token={TOKEN}&after=101"
         sandbox.faults.add(kind="change", path="/meters", members={"next": leads})
         run = sync(settings_for(sandbox, "utilityapi"))
@@ -250,7 +254,7 @@ def everything_said() -> Iterator[Everything]:
 @contextmanager
 def troubled(trouble: str) -> Iterator[Sandbox]:
     """A sandbox full of marks, in which something is wrong after the lists."""
-    with Sandbox(tiny_world(), token=TOKEN, api_key=API_KEY) as sandbox:
+    with Sandbox(tiny_world(), credentials=CREDENTIALS) as sandbox:
         if TROUBLES[trouble]:
             fault = {"body": QUOTING, **TROUBLES[trouble]}
             path = "/intervals|/bills|/events|/interval/|/usage/|/document/|/ping"

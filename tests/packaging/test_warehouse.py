@@ -13,7 +13,7 @@ import pytest
 from scripts.demo.errors import DemoError
 from scripts.demo.pipeline import Pipeline
 from scripts.demo.warehouse import Warehouse
-from tap_utility_intervals.sandbox import Sandbox, default_world
+from tap_utility_intervals.sandbox import Sandbox, default_world, truth
 from tests.oracle import channel, meter_key, naive, unit, utc_offset
 from tests.packaging.tree import ROOT
 
@@ -64,7 +64,7 @@ def expected(sandbox: Sandbox, provider: Any) -> Counter[tuple[Any, ...]]:
             unit(reading),
             reading.unit,
         )
-        for reading in sandbox.world.truth(provider)
+        for reading in truth.readings(sandbox.world, provider)
         if not reading.mixed
     )
 
@@ -123,11 +123,11 @@ def test_a_day_of_a_clock_change_has_all_its_hours(
 def test_every_meter_and_bill_is_there(project: Project, provider: Any) -> None:
     world, query = project.sandbox.world, project.warehouse.query
     meters = query("select count(*) from meters where provider = ?", provider)
-    assert meters == [(len(list(world.truth_meters(provider))),)]
+    assert meters == [(len(list(truth.meters(world, provider))),)]
     bills = query("select usage_id, quantity from usage where provider = ?", provider)
     assert sorted(bills) == sorted(
         (bill.usage_id, bill.volume and float(bill.volume))
-        for bill in world.truth_bills(provider)
+        for bill in truth.bills(world, provider)
     )
 
 

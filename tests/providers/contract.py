@@ -69,7 +69,7 @@ class Subject(ABC):
 
     def truth(self, world: World) -> Values:
         """What `intervals` must hold now."""
-        return readings(world, self.name)  # type: ignore[arg-type]
+        return readings(world, self.name)
 
     @abstractmethod
     def world(self, *houses: House, now: datetime = NOW) -> World:

@@ -30,6 +30,7 @@ from tap_utility_intervals.sandbox import (
     make_uuid,
     restated,
     synthetic,
+    truth,
     without,
 )
 from tests.sandbox.conftest import Client
@@ -130,23 +131,23 @@ def test_what_is_served_is_what_the_world_says(world: World) -> None:
             world.advance(days=days)
             assert newest(client) == Counter(
                 (
-                    truth.meter_id,
-                    truth.start.isoformat(timespec="microseconds"),
-                    truth.end.isoformat(timespec="microseconds"),
-                    truth.type,
-                    float(truth.value or 0),
+                    offered.meter_id,
+                    offered.start.isoformat(timespec="microseconds"),
+                    offered.end.isoformat(timespec="microseconds"),
+                    offered.type,
+                    float(offered.value or 0),
                 )
-                for truth in world.truth("utilityapi")
+                for offered in truth.readings(world, "utilityapi")
             )
             assert rows(client) == Counter(
                 (
-                    truth.interval_id,
-                    zulu(truth.start),
-                    zulu(truth.end),
-                    truth.value,
-                    zulu(truth.updated),
+                    offered.interval_id,
+                    zulu(offered.start),
+                    zulu(offered.end),
+                    offered.value,
+                    zulu(offered.updated),
                 )
-                for truth in world.truth("nectar")
+                for offered in truth.readings(world, "nectar")
             )
 
 

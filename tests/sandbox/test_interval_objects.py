@@ -18,6 +18,7 @@ from tap_utility_intervals.sandbox import (
     epoch,
     restated,
     synthetic,
+    truth,
 )
 from tests.sandbox.conftest import Client, Serve
 
@@ -164,8 +165,8 @@ def test_readings_of_other_lengths_are_hidden_unless_asked_for(serve: Serve) -> 
     mixed = client.readings(meters="1", allow_mixed="true")
     assert len(mixed) == len(plain) + 96
     assert client.ua("meters/1")["interval_count"] == len(plain)
-    truth = list(client.world.truth("utilityapi"))
-    assert sum(reading.mixed for reading in truth) == 96
+    offered = list(truth.readings(client.world, "utilityapi"))
+    assert sum(reading.mixed for reading in offered) == 96
 
 
 def test_a_restated_reading_has_one_value_and_moves_updated(serve: Serve) -> None:
@@ -217,11 +218,11 @@ def test_where_objects_overlap_the_newest_updated_is_right(
             stale += held is not None and held["kwh"] != reading["kwh"]
             if held is None or held["object"]["updated"] < reading["object"]["updated"]:
                 newest[reading["start"]] = reading
-        truth = {
+        offered = {
             reading.start.isoformat(timespec="microseconds"): float(reading.value or 0)
-            for reading in client.world.truth("utilityapi")
+            for reading in truth.readings(client.world, "utilityapi")
         }
-        assert {start: r["kwh"] for start, r in newest.items()} == truth
+        assert {start: r["kwh"] for start, r in newest.items()} == offered
         client.world.advance(seconds=4 * HOUR)
     if block_days != "random":
         assert bool(stale) == (block_days in {1, 4})
@@ -256,8 +257,8 @@ def test_gas_has_no_kwh_and_a_meter_may_have_no_datapoints(serve: Serve) -> None
     client = serve(world(with_datapoints=False))
     bare = client.readings(meters="1")[0]
     assert set(bare) == {"start", "end", "kwh", "object"}
-    truth = list(client.world.truth("utilityapi"))
-    assert {(reading.type, reading.unit) for reading in truth} == {(None, "kwh")}
+    offered = list(truth.readings(client.world, "utilityapi"))
+    assert {(reading.type, reading.unit) for reading in offered} == {(None, "kwh")}
 
 
 def test_incomplete_on_demand(serve: Serve) -> None:

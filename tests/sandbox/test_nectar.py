@@ -27,6 +27,7 @@ from tap_utility_intervals.sandbox import (
     restated,
     synthetic,
     tiny_world,
+    truth,
 )
 from tests.sandbox.conftest import Client, Serve
 
@@ -274,7 +275,7 @@ def test_twins_have_one_key_and_two_ids(serve: Serve) -> None:
     rows = intervals(client)
     keys = {(row["start"], row["end"]) for row in rows}
     assert len({row["id"] for row in rows}) == len(rows) == len(keys) + 9
-    assert len(list(client.world.truth("nectar"))) == len(rows)
+    assert len(list(truth.readings(client.world, "nectar"))) == len(rows)
 
 
 @pytest.mark.parametrize("counted", [True, False])
@@ -344,8 +345,8 @@ def test_a_revised_document_points_to_its_successor_and_is_updated(
     assert old["revisedDocumentId"] == newer["id"]
     assert newer["revisedDocumentId"] is None
     assert old["updated"] == newer["updated"] > old["created"]
-    truth = {t.bill_id: t.superseded for t in client.world.truth_bills("nectar")}
-    assert truth == {old["id"]: True, newer["id"]: False}
+    offered = {t.bill_id: t.superseded for t in truth.bills(client.world, "nectar")}
+    assert offered == {old["id"]: True, newer["id"]: False}
 
 
 def test_a_reprocessed_bill_keeps_its_id(serve: Serve) -> None:
@@ -419,7 +420,7 @@ def test_a_connection_of_two_companies_is_one(serve: Serve) -> None:
     for company in (first, shared):
         page = client.nectar(f"connection/company/{company.id}")
         assert page["connections"][0]["company"]["id"] == company.id
-    assert len(list(client.world.truth_meters("nectar"))) == 2
+    assert len(list(truth.meters(client.world, "nectar"))) == 2
 
 
 def test_identifiers_of_several_kinds_travel(serve: Serve) -> None:

@@ -13,12 +13,12 @@ import pytest
 
 from tap_utility_intervals.sandbox import (
     HOUR,
-    Provider,
     World,
     bench_world,
     default_world,
     epoch,
     tiny_world,
+    truth,
 )
 from tests.sandbox.conftest import Client, Serve
 
@@ -75,42 +75,42 @@ def test_what_is_served_is_the_truth(serve: Serve, days: int) -> None:
     client.world.advance(days=days)
     assert served_by_utilityapi(client) == Counter(
         (
-            truth.meter_id,
-            truth.start,
-            truth.end,
-            truth.start.isoformat()[-6:],
-            truth.type,
-            truth.unit,
-            Decimal(truth.value or 0),
-            truth.meter_number,
+            offered.meter_id,
+            offered.start,
+            offered.end,
+            offered.start.isoformat()[-6:],
+            offered.type,
+            offered.unit,
+            Decimal(offered.value or 0),
+            offered.meter_number,
         )
-        for truth in client.world.truth("utilityapi")
+        for offered in truth.readings(client.world, "utilityapi")
     )
     assert served_by_nectar(client) == Counter(
         (
-            truth.connection_id,
-            truth.account_id,
-            truth.interval_id,
-            truth.start,
-            truth.end,
-            truth.value,
-            truth.unit,
-            truth.quality,
+            offered.connection_id,
+            offered.account_id,
+            offered.interval_id,
+            offered.start,
+            offered.end,
+            offered.value,
+            offered.unit,
+            offered.quality,
         )
-        for truth in client.world.truth("nectar")
+        for offered in truth.readings(client.world, "nectar")
     )
 
 
 def test_bills_served_are_the_truth(tiny: Client) -> None:
-    truth = {bill.bill_id: bill for bill in tiny.world.truth_bills("utilityapi")}
+    offered = {bill.bill_id: bill for bill in truth.bills(tiny.world, "utilityapi")}
     served = tiny.walk_ua("bills", authorizations="1001")
-    assert len(served) == len(truth)
+    assert len(served) == len(offered)
     for bill in served:
-        known = truth[bill["uid"]]
+        known = offered[bill["uid"]]
         assert bill["meter_uid"] == known.meter_id
         assert bill["base"]["bill_total_unit"] == known.unit
         assert datetime.fromisoformat(bill["updated"]) == known.updated
-    told = {bill.usage_id: bill for bill in tiny.world.truth_bills("nectar")}
+    told = {bill.usage_id: bill for bill in truth.bills(tiny.world, "nectar")}
     company = tiny.nectar("company")[0]["id"]
     rows = tiny.walk_nectar(f"usage/company/{company}", "usageData")
     assert {row["id"]: row["usage"] for row in rows} == {
@@ -120,7 +120,7 @@ def test_bills_served_are_the_truth(tiny: Client) -> None:
 
 def test_the_default_world_serves_its_counts(serve: Serve, world: World) -> None:
     client = serve(world)
-    for meter in world.truth_meters("utilityapi"):
+    for meter in truth.meters(world, "utilityapi"):
         shown = client.ua(f"meters/{meter.meter_id}")
         assert shown["interval_count"] == meter.readings
         assert shown["bill_count"] == meter.bills
@@ -133,19 +133,19 @@ def test_the_default_world_serves_its_counts(serve: Serve, world: World) -> None
     ):
         page = client.nectar(f"interval/connection/{connection['id']}")
         total += page["totalIntervals"]
-    assert total == sum(meter.readings for meter in world.truth_meters("nectar"))
+    assert total == sum(meter.readings for meter in truth.meters(world, "nectar"))
 
 
 def test_the_default_world_is_of_moderate_size_and_has_a_future(world: World) -> None:
     readings = sum(
         meter.readings
         for provider in ("utilityapi", "nectar")
-        for meter in world.truth_meters(provider)
+        for meter in truth.meters(world, provider)
     )
     assert 60_000 <= readings <= 80_000
     later = default_world(now="2017-04-02T12:00:00Z")
     before, after = (
-        {m.meter_id: m.readings for m in w.truth_meters("utilityapi")}
+        {m.meter_id: m.readings for m in truth.meters(w, "utilityapi")}
         for w in (world, later)
     )
     grown = {
@@ -155,11 +155,11 @@ def test_the_default_world_is_of_moderate_size_and_has_a_future(world: World) ->
 
 
 def test_bills_and_intervals_of_the_default_world_reconcile(world: World) -> None:
-    kinds: dict[Provider, str | None] = {"utilityapi": "net", "nectar": None}
+    kinds: dict[str, str | None] = {"utilityapi": "net", "nectar": None}
     for provider, kind in kinds.items():
         sums: dict[tuple[str, int], Decimal] = {}
-        bills = list(world.truth_bills(provider))
-        for reading in world.truth(provider):
+        bills = list(truth.bills(world, provider))
+        for reading in truth.readings(world, provider):
             if reading.type == kind and reading.value is not None:
                 key = (reading.meter_id, epoch(reading.start))
                 sums[key] = sums.get(key, Decimal(0)) + Decimal(reading.value)
@@ -175,7 +175,7 @@ def test_bills_and_intervals_of_the_default_world_reconcile(world: World) -> Non
 
 def test_net_is_forward_less_reverse_exactly(world: World) -> None:
     by_reading: dict[object, dict[str, Decimal]] = {}
-    for reading in world.truth("utilityapi"):
+    for reading in truth.readings(world, "utilityapi"):
         if reading.meter_id == "2001003":
             flows = by_reading.setdefault(reading.start, {})
             flows[str(reading.type)] = Decimal(str(reading.value))
@@ -189,7 +189,7 @@ def test_a_bench_world_shares_its_readings(serve: Serve) -> None:
     assert len(client.walk_ua("meters")) == 30
     first, last = (client.readings(meters=uid) for uid in ("3000000", "3000029"))
     assert [r["kwh"] for r in first] == [r["kwh"] for r in last]
-    assert len(list(client.world.truth("nectar"))) == 2 * len(first)
+    assert len(list(truth.readings(client.world, "nectar"))) == 2 * len(first)
     client.world.advance(days=1)
     assert len(client.readings(meters="3000000")) == len(first) + 24
     assert client.world.seconds - epoch(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from tap_utility_intervals.sandbox import Fault, Sandbox, tiny_world
+from tap_utility_intervals.sandbox import Fault, Sandbox, tiny_world, truth
 from tap_utility_intervals.sandbox.wire import (
     Piece,
     Verbatim,
@@ -115,7 +115,7 @@ def test_the_clock_is_moved_from_outside(tiny: Client) -> None:
 
 def test_truth_and_summary_are_told(tiny: Client) -> None:
     lines = control(tiny, "truth?provider=utilityapi").text.splitlines()
-    readings = list(tiny.world.truth("utilityapi"))
+    readings = list(truth.readings(tiny.world, "utilityapi"))
     assert len(lines) == len(readings)
     first = json.loads(lines[0])
     assert first["start"] == readings[0].start.isoformat()

@@ -15,6 +15,7 @@ from tap_utility_intervals.sandbox import (
     epoch,
     synthetic,
     tiny_world,
+    truth,
 )
 from tests.sandbox.conftest import Client, Serve
 
@@ -166,7 +167,7 @@ def test_bill_amounts_are_sent_digit_for_digit(tiny: Client) -> None:
     url = f"{tiny.sandbox.utilityapi_url}/bills"
     text = tiny.get(url, meters="102", limit=1, order="earliest_first").text
     (bill, *_) = [
-        b for b in tiny.world.truth_bills("utilityapi") if b.meter_id == "102"
+        b for b in truth.bills(tiny.world, "utilityapi") if b.meter_id == "102"
     ]
     assert f'"bill_total_volume":{bill.volume},"bill_total_unit":"therms"' in text
     assert '"bill_total_kwh":null' in text
@@ -253,7 +254,7 @@ def test_the_date_header_follows_the_clock(tiny: Client) -> None:
 
 
 def test_other_writes_are_refused_and_change_nothing(tiny: Client) -> None:
-    before = list(tiny.world.truth_meters("utilityapi"))
+    before = list(truth.meters(tiny.world, "utilityapi"))
     url = f"{tiny.sandbox.utilityapi_url}/authorizations/1001"
     headers = {"Authorization": f"Bearer {tiny.sandbox.token}"}
     for method, target in (
@@ -264,11 +265,11 @@ def test_other_writes_are_refused_and_change_nothing(tiny: Client) -> None:
     ):
         answer = tiny.session.request(method, target, headers=headers, timeout=10)
         assert answer.status_code == 405
-    assert list(tiny.world.truth_meters("utilityapi")) == before
+    assert list(truth.meters(tiny.world, "utilityapi")) == before
 
 
 def test_the_same_seed_gives_the_same_world_and_another_does_not() -> None:
     def values(seed: int) -> list[str | None]:
-        return [r.value for r in tiny_world(seed=seed).truth("utilityapi")]
+        return [r.value for r in truth.readings(tiny_world(seed=seed), "utilityapi")]
 
     assert values(1) == values(1) != values(2)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Literal
 
-from tap_utility_intervals.sandbox import Sandbox, World, bench_world
+from tap_utility_intervals.sandbox import Sandbox, World, bench_world, truth
 from tap_utility_intervals.tap import TapUtilityIntervals
 from tests.syncing import config
 
@@ -102,7 +102,7 @@ def count(
             peak = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
         return Work(
-            sum(1 for _ in world.truth(provider_of(world))),
+            sum(1 for _ in truth.readings(world, provider_of(world))),
             sink.writes,
             len(sandbox.requests),
             counted["call"],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from tap_utility_intervals.sandbox import Fault, Provider, Sandbox, World
+from tap_utility_intervals.sandbox import Fault, Sandbox, World, truth
 from tests.oracle import channel, meter_key, naive, unit, utc_offset
 from tests.packaging.tree import ROOT
 from tests.warehouses.loaders import Loader, Row
@@ -44,9 +44,9 @@ class Filled:
 def offered(world: World) -> Table:
     """Every reading on offer, as its row must be."""
     found: dict[Key, Row] = {}
-    providers: tuple[Provider, ...] = ("utilityapi", "nectar")
+    providers: tuple[str, ...] = ("utilityapi", "nectar")
     for provider in providers:
-        for r in world.truth(provider):
+        for r in truth.readings(world, provider):
             row = {
                 "provider": provider,
                 "meter_key": meter_key(r),

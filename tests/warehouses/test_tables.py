@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from tap_utility_intervals.sandbox import truth
 from tests.warehouses.filling import Filled, Table
 from tests.warehouses.worlds import GONE
 
@@ -62,7 +63,7 @@ def test_every_meter_and_every_bill_is_there_once(
         f"select source_meter_id as id from meters where provider = '{provider}'"
     )
     world = filled.world
-    there = [m.meter_id for m in world.truth_meters(provider)]  # type: ignore[arg-type]
+    there = [m.meter_id for m in truth.meters(world, provider)]
     gone = [GONE] if provider == "utilityapi" else []
     assert sorted(row["id"] for row in meters) == sorted([*there, *gone])
     bills = filled.query(
@@ -72,6 +73,6 @@ def test_every_meter_and_every_bill_is_there_once(
     assert sorted((b["usage_id"], b["quantity"], b["superseded"]) for b in bills) == (
         sorted(
             (b.usage_id, Decimal(b.volume or 0), b.superseded)
-            for b in world.truth_bills(provider)  # type: ignore[arg-type]
+            for b in truth.bills(world, provider)
         )
     )

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tap_utility_intervals.sandbox import truth
 from tests.oracle import naive
 from tests.warehouses.filling import KEYS, Filled
 from tests.warehouses.loaders import Row
@@ -175,8 +176,8 @@ def test_a_vanished_meter_is_left_out(filled: Filled) -> None:
 def test_a_superseded_bill_is_left_out(filled: Filled) -> None:
     found = {r["id"] for r in filled.query("select usage_id as id from current_bills")}
     bills = [
-        *filled.world.truth_bills("utilityapi"),
-        *filled.world.truth_bills("nectar"),
+        *truth.bills(filled.world, "utilityapi"),
+        *truth.bills(filled.world, "nectar"),
     ]
     assert found == {b.usage_id for b in bills if not b.superseded}
     assert len(bills) == len(found) + 1
@@ -190,8 +191,8 @@ def test_a_bill_stands_beside_the_sum_of_its_intervals(filled: Filled) -> None:
     bills = {
         b.usage_id: b
         for b in (
-            *filled.world.truth_bills("utilityapi"),
-            *filled.world.truth_bills("nectar"),
+            *truth.bills(filled.world, "utilityapi"),
+            *truth.bills(filled.world, "nectar"),
         )
         if not b.superseded
     }

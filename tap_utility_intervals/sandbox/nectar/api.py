@@ -15,7 +15,7 @@ from tap_utility_intervals.sandbox.nectar.params import (
     refuse,
     whole,
 )
-from tap_utility_intervals.sandbox.truth import nectar_meters
+from tap_utility_intervals.sandbox.nectar.truth import meters_there
 from tap_utility_intervals.sandbox.wire import Answer, Request, answer
 
 if TYPE_CHECKING:
@@ -112,11 +112,11 @@ class Nectar:
             mine = {item.id for item in self._connections(owner)}
             shown = [
                 objects.meter(meter, account)
-                for connection, account, meter in nectar_meters(self.world)
+                for connection, account, meter in meters_there(self.world)
                 if connection.id in mine
             ]
             return paged(request, "meters", shown, self.world.nectar_options.page_size)
-        for _, account, meter in nectar_meters(self.world):
+        for _, account, meter in meters_there(self.world):
             if rest == [meter.id]:
                 return answer(objects.meter(meter, account))
         raise forbidden()

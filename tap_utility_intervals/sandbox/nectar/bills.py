@@ -21,8 +21,8 @@ from tap_utility_intervals.sandbox.nectar.params import (
     day,
     forbidden,
 )
+from tap_utility_intervals.sandbox.nectar.truth import meters_there
 from tap_utility_intervals.sandbox.readings import stamp
-from tap_utility_intervals.sandbox.truth import nectar_meters
 from tap_utility_intervals.sandbox.wire import answer, encode
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class BillLists:
             for connection in company.connections
         }
         found = []
-        for connection, _, meter in nectar_meters(self.world):
+        for connection, _, meter in meters_there(self.world):
             known = known_bills(meter.bills, self.world.seconds)
             newer = {
                 k.bill.revises: make_uuid("document", meter.id, k.bill.number)

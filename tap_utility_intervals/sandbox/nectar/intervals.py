@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from tap_utility_intervals.sandbox.nectar.objects import identifier, moment
 from tap_utility_intervals.sandbox.nectar.pages import ordered, paged
 from tap_utility_intervals.sandbox.nectar.params import MeterFilter, instant
+from tap_utility_intervals.sandbox.nectar.truth import interval_ids
 from tap_utility_intervals.sandbox.readings import local
-from tap_utility_intervals.sandbox.truth import interval_ids
 
 if TYPE_CHECKING:
     from tap_utility_intervals.sandbox.accounts import Account, Connection, NectarMeter

@@ -19,7 +19,7 @@ from typing import Any
 
 import duckdb
 
-from tap_utility_intervals.sandbox import Sandbox, World, tiny_world
+from tap_utility_intervals.sandbox import Sandbox, World, tiny_world, truth
 from tests.airbyte.environments import CONNECTOR, environment, say
 from tests.oracle import channel, meter_key, naive
 from tests.syncing import config
@@ -115,7 +115,7 @@ class Client:
         return Counter(rows)
 
 
-def truth(world: World) -> Counter[Reading]:
+def offered(world: World) -> Counter[Reading]:
     """What the warehouse must hold."""
     return Counter(
         (
@@ -127,14 +127,14 @@ def truth(world: World) -> Counter[Reading]:
             None if reading.value is None else Decimal(reading.value),
         )
         for provider in ("utilityapi", "nectar")
-        for reading in world.truth(provider)
+        for reading in truth.readings(world, provider)
     )
 
 
 def recent(world: World, since: datetime) -> int:
     """How much a run may read that begins where one at `since` ended."""
     begin = naive(since) - timedelta(days=LOOKBACK + BLOCK_DAYS)
-    starts = [start for _, _, _, start, _, _ in truth(world)]
+    starts = [start for _, _, _, start, _, _ in offered(world)]
     return len([start for start in starts if start >= begin]) + BESIDES
 
 
@@ -143,26 +143,26 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as parent, Sandbox(tiny_world()) as sandbox:
         client, world = Client(Path(parent), sandbox), sandbox.world
 
-        everything = len(list(truth(world).elements()))
-        client.expect("first sync", truth(world), everything + BESIDES, everything)
+        everything = len(list(offered(world).elements()))
+        client.expect("first sync", offered(world), everything + BESIDES, everything)
 
         before = world.now
         world.advance(days=1)
-        client.expect("a day later", truth(world), recent(world, before), 1)
-        client.expect("nothing new", truth(world), recent(world, world.now), 0)
+        client.expect("a day later", offered(world), recent(world, before), 1)
+        client.expect("nothing new", offered(world), recent(world, world.now), 0)
 
-        before, there = world.now, truth(world)
+        before, there = world.now, offered(world)
         world.advance(days=1)
         fault = {"path": "/intervals", "query": "meters=102", "times": None}
         sandbox.faults.add(status=500, **fault)
         client.expect("one meter fails", there, 0, 0, fails=True)
 
         sandbox.faults.clear()
-        client.expect("healthy again", truth(world), recent(world, before), 1)
+        client.expect("healthy again", offered(world), recent(world, before), 1)
 
-        everything = len(list(truth(world).elements()))
+        everything = len(list(offered(world).elements()))
         client.expect(
-            "full refresh", truth(world), everything + BESIDES, everything, force=True
+            "full refresh", offered(world), everything + BESIDES, everything, force=True
         )
     say("PyAirbyte: six syncs, and the table was right after each")
     return 0

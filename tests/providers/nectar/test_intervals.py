@@ -20,6 +20,7 @@ from tap_utility_intervals.sandbox import (
     epoch,
     make_uuid,
     restated,
+    truth,
     without,
 )
 from tests.oracle import instant
@@ -309,10 +310,10 @@ def test_two_ids_with_one_key_are_both_kept(serve: Serve) -> None:
         order="shuffled",
     )
     result = intervals(serve(world))
-    truth = list(world.truth("nectar"))
-    assert len(result.values) == len(truth)
+    offered = list(truth.readings(world, "nectar"))
+    assert len(result.values) == len(offered)
     twins = [row for row in result.rows if row.channel == "usage/kWh#2"]
-    assert len(twins) == len(truth) - len({t.start for t in truth})
+    assert len(twins) == len(offered) - len({t.start for t in offered})
     firsts = {row.interval_start: row for row in result.rows if "#" not in row.channel}
     for twin in twins:
         assert twin.source_id > firsts[twin.interval_start].source_id

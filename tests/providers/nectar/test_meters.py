@@ -16,6 +16,7 @@ from tap_utility_intervals.sandbox import (
     Site,
     default_world,
     make_uuid,
+    truth,
 )
 from tests.oracle import expected_key
 from tests.providers.nectar.conftest import Serve
@@ -35,10 +36,10 @@ def test_meters_join_their_intervals_and_usage(serve: Serve) -> None:
     world = default_world()
     sandbox = serve(world)
     rows = {str(row.source_meter_id): row for row in meters(sandbox)}
-    truth = {meter.meter_id: meter for meter in world.truth_meters("nectar")}
-    assert rows.keys() == truth.keys()
+    offered = {meter.meter_id: meter for meter in truth.meters(world, "nectar")}
+    assert rows.keys() == offered.keys()
     for meter_id, row in rows.items():
-        meter = truth[meter_id]
+        meter = offered[meter_id]
         assert row.connection_id == meter.connection_id
         assert row.account_id == meter.account_id
         assert row.account_number == meter.account_number
@@ -139,7 +140,9 @@ def test_intervals_without_an_account_belong_to_the_connection(serve: Serve) -> 
     result = intervals(serve(world))
     owner = make_uuid("connection", "a")
     assert {row.meter_key for row in result.rows} == {f"{owner}:A"}
-    assert result.values.keys() == {expected_key(t) for t in world.truth("nectar")}
+    assert result.values.keys() == {
+        expected_key(t) for t in truth.readings(world, "nectar")
+    }
 
 
 def test_a_meter_list_that_fails_costs_no_interval(serve: Serve) -> None:
@@ -147,7 +150,7 @@ def test_a_meter_list_that_fails_costs_no_interval(serve: Serve) -> None:
     sandbox = serve(world)
     sandbox.faults.add(path="/meter/", status=500, times=None)
     result = intervals(sandbox)
-    assert len(result.rows) == len(list(world.truth("nectar")))
+    assert len(result.rows) == len(list(truth.readings(world, "nectar")))
     assert {row.commodity for row in result.rows} == {None}
     assert sum(result.report.warnings.values()) == 1
     assert not result.report.failed

@@ -17,6 +17,7 @@ from tap_utility_intervals.sandbox import (
     bills_from,
     epoch,
     make_uuid,
+    truth,
 )
 from tests.providers.nectar.conftest import Serve
 from tests.providers.nectar.harness import (
@@ -51,11 +52,11 @@ def test_the_first_sync_brings_every_entry(serve: Serve) -> None:
     world = billed_world()
     sandbox, shelf = serve(world), Shelf()
     rows = usage_rows(usage(sandbox, shelf))
-    truth = {t.usage_id: t for t in world.truth_bills("nectar")}
-    assert rows.keys() == truth.keys()
+    offered = {t.usage_id: t for t in truth.bills(world, "nectar")}
+    assert rows.keys() == offered.keys()
     (key,) = {m.meter_key for m in meters(sandbox)}
     for usage_id, row in rows.items():
-        bill = truth[usage_id]
+        bill = offered[usage_id]
         assert number(row.quantity) == Decimal(bill.volume or "")
         assert row.quantity_normalized == row.quantity
         assert (row.meter_key, row.source_meter_id) == (key, bill.meter_id)
@@ -94,12 +95,12 @@ def test_a_corrected_bill_and_a_reissued_one_arrive(serve: Serve) -> None:
     before = usage_rows(usage(sandbox, shelf))
     world.advance(days=2)
     after = usage_rows(usage(sandbox, shelf))
-    truth = {t.usage_id: t for t in world.truth_bills("nectar")}
+    offered = {t.usage_id: t for t in truth.bills(world, "nectar")}
     whole = before | after
-    assert whole.keys() == truth.keys()
+    assert whole.keys() == offered.keys()
     for usage_id, row in whole.items():
-        assert number(row.quantity) == Decimal(truth[usage_id].volume or "")
-        assert row.is_superseded == truth[usage_id].superseded
+        assert number(row.quantity) == Decimal(offered[usage_id].volume or "")
+        assert row.is_superseded == offered[usage_id].superseded
     assert sum(row.is_superseded is True for row in whole.values()) == 1
 
 
@@ -159,9 +160,9 @@ def test_every_page_is_read_even_when_rows_move_between_them(serve: Serve) -> No
     sandbox = serve(world)
     sandbox.faults.add(kind="advance", path="/usage/", query="page=3", seconds=step)
     result = usage(sandbox)
-    truth = {t.usage_id for t in world.truth_bills("nectar")}
-    assert usage_rows(result).keys() == truth
-    assert len(truth) > 60
+    offered = {t.usage_id for t in truth.bills(world, "nectar")}
+    assert usage_rows(result).keys() == offered
+    assert len(offered) > 60
     assert all(a.usage_id != b.usage_id for a, b in pairwise(result.rows))
 
 

@@ -20,6 +20,7 @@ from tap_utility_intervals.sandbox import (
     bills_from,
     epoch,
     synthetic,
+    truth,
 )
 from tests.oracle import Row
 from tests.syncing import Run, config, sync
@@ -51,8 +52,8 @@ def told(run: Run) -> dict[str, Any]:
     return found
 
 
-def truth(sandbox: Sandbox) -> dict[str, Any]:
-    bills = sandbox.world.truth_bills("utilityapi")
+def offered(sandbox: Sandbox) -> dict[str, Any]:
+    bills = truth.bills(sandbox.world, "utilityapi")
     return {bill.usage_id: Decimal(bill.volume or 0) for bill in bills}
 
 
@@ -63,10 +64,10 @@ def bookmarks(run: Run) -> dict[str, Row]:
 
 def test_every_bill_comes_once_and_again_only_after_a_change(sandbox: Sandbox) -> None:
     first = synced(sandbox)
-    assert told(first) == truth(sandbox)
+    assert told(first) == offered(sandbox)
     assert told(synced(sandbox, first.state)) == {}
     sandbox.world.advance(days=30)
-    assert told(synced(sandbox, first.state)) == truth(sandbox)
+    assert told(synced(sandbox, first.state)) == offered(sandbox)
 
 
 @pytest.mark.parametrize("status", [400, 404, 500])
@@ -87,7 +88,7 @@ def test_a_meter_whose_bills_are_missing_from_a_good_answer_is_asked_alone(
 ) -> None:
     body = '{"bills": [], "next": null}'
     sandbox.faults.add(path="/bills", min_meters=1, status=200, body=body, times=None)
-    assert told(synced(sandbox)) == truth(sandbox)
+    assert told(synced(sandbox)) == offered(sandbox)
 
 
 def test_an_incomplete_answer_gives_its_rows_and_keeps_the_bookmark(
@@ -152,7 +153,7 @@ def asked(sandbox: Sandbox) -> int:
 def test_bills_that_are_promised_and_do_not_come_are_told_and_asked_again(
     sandbox: Sandbox,
 ) -> None:
-    whole = truth(sandbox)
+    whole = offered(sandbox)
     answering(sandbox, 1)
     run = synced(sandbox, utilityapi_meters=["1"])
     assert len(told(run)) == 1 < len(whole)
@@ -176,7 +177,7 @@ def test_of_several_meters_the_one_that_lacks_bills_is_asked_alone(
     body = json.dumps({"bills": bills[:-1], "next": None})
     sandbox.faults.add(path="/bills", min_meters=1, status=200, body=body, times=None)
     run = synced(sandbox)
-    assert told(run) == truth(sandbox)
+    assert told(run) == offered(sandbox)
     assert not warned(run)
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tap_utility_intervals.sandbox.faults import Fault
-    from tap_utility_intervals.sandbox.server import Sandbox
+    from tap_utility_intervals.sandbox.service import Service
 
 GZIP = {"Content-Encoding": "gzip"}
 NO_LINGER = struct.pack("ii", 1, 0)
@@ -45,7 +45,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = False
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], sandbox: Sandbox) -> None:
+    def __init__(self, address: tuple[str, int], sandbox: Service) -> None:
         self.sandbox = sandbox
         self._open: set[object] = set()
         super().__init__(address, Handler)
@@ -103,7 +103,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         provider = sandbox.provider_of(request.path)
         if provider is None:
-            text = {"error": "Try /api/v2, /v2.2, /v2.1, /v2 or /_sandbox/summary."}
+            known = [p for one in sandbox.providers.values() for p in one.prefixes]
+            text = {"error": f"Try {', '.join(known)} or /_sandbox/summary."}
             reply = answer(text, 404)
             self._send(reply, plain(reply.chunks))
             return
@@ -117,7 +118,7 @@ class Handler(BaseHTTPRequestHandler):
     def _request(self) -> Request:
         target = urlsplit(self.path)
         length = int(self.headers.get("Content-Length") or 0)
-        host = self.headers.get("Host") or f"127.0.0.1:{self.server.sandbox.port}"
+        host = self.headers.get("Host") or f"127.0.0.1:{self.server.server_address[1]}"
         return Request(
             self.command,
             unquote(target.path),
