@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
+from urllib.parse import urlsplit
 
 from typing_extensions import Self
 
@@ -16,6 +17,7 @@ from tap_utility_intervals.floor.instants import micros_form
 from tap_utility_intervals.floor.ranges import Range
 from tap_utility_intervals.providers import utilityapi
 from tap_utility_intervals.providers.base import earlier_clock
+from tap_utility_intervals.providers.http import origin
 from tap_utility_intervals.providers.utilityapi import entities
 from tap_utility_intervals.providers.utilityapi.client import UtilityApi
 from tap_utility_intervals.providers.utilityapi.collecting import prospects
@@ -99,9 +101,8 @@ class Account:
         Raises:
             Failed: when somebody else may.
         """
-        endpoint = self.transport.endpoint
-        account = endpoint.base_url, *endpoint.headers.values()
-        with guards.alone(*account), guards.interruptible():
+        where = str(origin(urlsplit(self.own.base_url)))
+        with guards.alone(where, self.own.api_token), guards.interruptible():
             yield
 
     def collector(self, tell: Callable[[str], None]) -> Collector:

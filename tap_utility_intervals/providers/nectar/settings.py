@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tap_utility_intervals.providers.nectar.mapping import values
@@ -55,7 +55,7 @@ SETTINGS: dict[str, JSONSchema] = {
 class NectarSettings:
     """The settings with the prefix `nectar_`, parsed."""
 
-    api_key: str
+    api_key: str = field(repr=False)
     base_url: str
     companies: list[str]
     """Read these only, by id; none named: all."""

@@ -6,7 +6,7 @@ would vanish; it is not used. `start_date` and `end_date` filter periods here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -16,6 +16,7 @@ from typing_extensions import Self
 
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.instants import parse_instant
+from tap_utility_intervals.floor.outcomes import Report
 from tap_utility_intervals.floor.periods import is_wanted
 from tap_utility_intervals.floor.ranges import Range, missing
 from tap_utility_intervals.floor.records import UsageRecord
@@ -36,7 +37,7 @@ from tap_utility_intervals.providers.utilityapi.client import (
 )
 from tap_utility_intervals.providers.utilityapi.intervals.job import context
 from tap_utility_intervals.providers.utilityapi.mapping.bills import usage
-from tap_utility_intervals.providers.utilityapi.mapping.meters import Meter
+from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER, Meter
 from tap_utility_intervals.providers.utilityapi.rules import BILL_MAPPING, Rules
 
 SEAM = timedelta(days=3)
@@ -52,7 +53,7 @@ class BillJob:
         meters: list[Meter],
         olds: Mapping[str, BillBookmark | None],
         rules: Rules,
-        warn: Callable[[str], None],
+        report: Report,
         listed_at: str,
     ) -> None:
         """Prepare to read the bills of `meters`, whose bookmarks are `olds`."""
@@ -60,7 +61,7 @@ class BillJob:
         self.meters = {meter.uid: meter for meter in meters}
         self.olds = olds
         self.rules = rules
-        self.warn = warn
+        self.report = report
         self.listed_at = listed_at
         self.is_incomplete = False
 
@@ -130,6 +131,10 @@ class BillJob:
         found[meter.uid][record.usage_id] = record
         self.note(record, bill)
 
+    def warn(self, what: str) -> None:
+        """Count a warning."""
+        self.report.warn(f"{PROVIDER}: {what}")
+
     def note(self, record: UsageRecord, bill: dict[str, Any]) -> None:
         """Look at a bill as sent."""
 
@@ -155,25 +160,25 @@ class BillJob:
         else:
             yield Reached(context(meter), self._bookmark(meter, found, rows))
 
-    def _listed(self, meter: Meter, found: Mapping[str, UsageRecord]) -> str | None:
-        """What makes the meter unchanged from now on; None if nothing may."""
-        if meter.status == "pending":
-            return None
-        lacking = shortfall(meter, found)
-        if lacking:
-            self.warn(f"meter {meter.uid} {lacking}; read again in the next run")
-            return None
-        return bill_listing(meter, self.rules)
+    def _tell_of(self, meter: Meter, lacking: int) -> None:
+        """Warn of bills that do not come; once, as long as they are not more."""
+        if lacking > self._old(meter).lacking:
+            self.warn(
+                f"meter {meter.uid} lists {lacking:,} more bills than come; they are "
+                "asked for again in the next run"
+            )
+        elif lacking:
+            self.report.note(f"{PROVIDER}: meters that list more bills than come")
 
     def _is_worth_asking_alone(
         self, meter: Meter, found: Mapping[str, UsageRecord]
     ) -> bool:
-        """Whether an answer for several meters lacks bills, for the first time."""
-        known = self.olds[meter.uid]
-        is_news = known is None or known.listed is not None
-        return bool(meter.bill_count) and (
-            not found or (is_news and shortfall(meter, found) is not None)
-        )
+        """Whether an answer for several meters lacks more bills than were known to."""
+        lacks = lacking(meter, found)
+        return bool(meter.bill_count and not found) or lacks > self._old(meter).lacking
+
+    def _old(self, meter: Meter) -> BillBookmark:
+        return self.olds[meter.uid] or BillBookmark()
 
     def _is_wanted(self, record: UsageRecord) -> bool:
         first, last = record.period_start_date, record.period_end_date
@@ -185,14 +190,19 @@ class BillJob:
         found: Mapping[str, UsageRecord],
         rows: Sequence[UsageRecord],
     ) -> Bookmark:
-        old = self.olds[meter.uid] or BillBookmark()
+        old = self._old(meter)
         newest = old.newest
         updates = [row.source_updated_at for row in rows if row.source_updated_at]
         if updates:
             newest = min(parse_instant(max(updates)), self.rules.now)
             newest = max(newest, old.newest or newest)
         scanned = self.rules.rescan.day(meter.uid, is_first=old.scanned is None)
-        return BillBookmark(newest, self._listed(meter, found), scanned).state()
+        if meter.status == "pending":
+            return BillBookmark(newest, None, scanned, old.lacking).state()
+        lacks = lacking(meter, found)
+        self._tell_of(meter, lacks)
+        listed = None if lacks else bill_listing(meter, self.rules)
+        return BillBookmark(newest, listed, scanned, lacks).state()
 
 
 def bills_changed(meter: Meter, old: BillBookmark | None, rules: Rules) -> bool:
@@ -219,21 +229,22 @@ def bill_listing(meter: Meter, rules: Rules) -> str | None:
     )
 
 
-def shortfall(meter: Meter, found: Mapping[str, UsageRecord]) -> str | None:
-    """What the listing promises of a meter's bills and did not come, in words.
+def lacking(meter: Meter, found: Mapping[str, UsageRecord]) -> int:
+    """How many bills the listing promises of a meter that did not come.
 
     Args:
         meter: as listed before its bills were asked for.
         found: all its bills by uid, before any is left out.
+
+    Returns:
+        By the count, or at least one for each covered stretch without a bill.
     """
-    promised = meter.bill_count or 0
-    if len(found) < promised:
-        return f"lists {promised:,} bills, of which {len(found):,} came"
     periods = [_period(record) for record in found.values()]
     known = [period for period in periods if period]
-    if len(known) == len(periods) and missing(meter.bill_coverage, known, SEAM):
-        return "lists coverage by bills of which some did not come"
-    return None
+    holes = 0
+    if len(known) == len(periods):
+        holes = len(missing(meter.bill_coverage, known, SEAM))
+    return max((meter.bill_count or 0) - len(found), holes)
 
 
 def _period(record: UsageRecord) -> Range | None:

@@ -152,6 +152,8 @@ class BillBookmark:
     """Hash of the meter's bills as listed when they were read whole."""
     scanned: int | None = None
     """Day number on which they were last read; None: never."""
+    lacking: int = 0
+    """How many the listing promised that did not come; told already."""
 
     @classmethod
     def parse(cls, found: Bookmark | None) -> Self | None:
@@ -164,6 +166,7 @@ class BillBookmark:
             newest=moment(found.get("replication_key_value")),
             listed=_text(found.get("listed")),
             scanned=_number(found["scanned"]),
+            lacking=_number(found.get("lacking", 0)),
         )
 
     def state(self) -> Bookmark:
@@ -172,6 +175,7 @@ class BillBookmark:
             "replication_key_value": self.newest and micros_form(self.newest),
             "listed": self.listed,
             "scanned": self.scanned,
+            "lacking": self.lacking or None,
         }
         return {name: value for name, value in found.items() if value is not None}
 

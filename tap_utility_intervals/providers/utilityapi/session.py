@@ -167,7 +167,8 @@ class UtilityApiSession:
         self.run.report.expect(len(changed))
         for begin in range(0, len(changed), self.per_request):
             some = changed[begin : begin + self.per_request]
-            job = make(self.api, some, olds, self.rules, self.warn, self.listed_at)
+            report = self.run.report
+            job = make(self.api, some, olds, self.rules, report, self.listed_at)
             yield job.events
 
     def _sources(self, bookmarks: Bookmarks) -> list[Meter]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tap_utility_intervals.settings import shared
@@ -79,7 +79,7 @@ SETTINGS: dict[str, JSONSchema] = {
 class UtilityApiSettings:
     """The settings with the prefix `utilityapi_`, parsed."""
 
-    api_token: str
+    api_token: str = field(repr=False)
     base_url: str
     authorizations: list[str]
     """Read these only, by uid; none named: all."""
