@@ -12,6 +12,7 @@ from tap_utility_intervals.providers.utilityapi.settings import (
     UtilityApiSettings,
 )
 from tap_utility_intervals.providers.utilityapi.streams import STREAMS
+from tap_utility_intervals.providers.utilityapi.upgrade import upgrade
 
 PROVIDER = Provider(
     name=NAME,
@@ -22,4 +23,5 @@ PROVIDER = Provider(
     connect=connect,
     examine=examine,
     streams=STREAMS,
+    upgrade=upgrade,
 )

@@ -9,7 +9,7 @@ A bookmark of `intervals` in STATE, instants as text in their one UTC form:
 | `listed` | hash of the meter as listed; absent unless that was proved by reading |
 | `seen` | the same without proof |
 | `since`, `until` | start and end date when last read; absent: without bound |
-| `covered` | edges of the covered ranges; of many, a hash (`_covered`) |
+| `covered` | edges of the covered ranges; of many, a hash (see `listing.covered`) |
 | `edge` | see `Edge` |
 | `scanned` | day number on which history was last read whole |
 | `read` | when the meter was last read |
@@ -22,30 +22,21 @@ A bookmark of `intervals` in STATE, instants as text in their one UTC form:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from typing_extensions import Self
 
 from tap_utility_intervals.floor.instants import earlier, micros_form, seconds_form
-from tap_utility_intervals.floor.ranges import Range, Window, clip, missing
+from tap_utility_intervals.floor.ranges import Range
 from tap_utility_intervals.providers.base import Bookmark
-from tap_utility_intervals.providers.bookmarks import DAY, moment, short_hash, shown
-from tap_utility_intervals.providers.utilityapi.mapping.meters import Meter
+from tap_utility_intervals.providers.bookmarks import DAY, moment, shown
 
 T = TypeVar("T")
 
-MINUTE = timedelta(minutes=1)
 _SECOND = timedelta(seconds=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-
-RANGES_KEPT = 2
-"""More covered ranges than this are remembered as a hash: STATE must stay small."""
-
-HOLES_KEPT = 3
-"""So many absent stretches are remembered exactly, the longest; of more, how many."""
 
 LARGEST = 10**12
 """Beyond it a number in STATE is no count and no day."""
@@ -129,12 +120,12 @@ class IntervalBookmark:
             "rules": self.rules,
             "since": shown(self.since),
             "until": shown(self.until),
-            "covered": covered if isinstance(covered, str) else _edges(covered),
+            "covered": covered if isinstance(covered, str) else edges(covered),
             "edge": edge and [shown(edge.start), shown(edge.begins), edge.older],
             "scanned": self.scanned,
             "read": shown(self.read),
             "updated": shown(self.updated),
-            "absent": _edges(self.absent) or None,
+            "absent": edges(self.absent) or None,
             "holes": self.holes if self.has_more_holes else None,
             "lacking": self.lacking or None,
             "mixed": self.mixed or None,
@@ -206,57 +197,6 @@ class EventBookmark:
         return {name: value for name, value in found.items() if value is not None}
 
 
-def upgrade(stream: str, entry: Bookmark) -> Bookmark:
-    """Make a bookmark of STATE version 2 of one of version 1, which held epoch numbers.
-
-    What is odd in it stays odd: then `parse` refuses it.
-    """
-    if stream != "intervals":
-        return entry
-    try:
-        return {**entry, **_upgraded(entry)} if entry else entry
-    except (TypeError, ValueError, OverflowError):
-        return {**entry, "rules": None}
-
-
-def added_coverage(meter: Meter, old: IntervalBookmark) -> list[Range] | None:
-    """Where the listing covers more than it did: collected later, or filled.
-
-    None if that cannot be told.
-    """
-    before, coverage = old.covered, meter.interval_coverage
-    if isinstance(before, tuple):
-        return missing(coverage, before, MINUTE)
-    is_as_before = old.edge is not None and before == hashed(coverage, old.edge)
-    return [] if is_as_before or not meter.is_covered_readably else None
-
-
-def covered(
-    coverage: Sequence[Range], edge: Edge | None
-) -> tuple[Range, ...] | str | None:
-    """Few ranges as they are; of many a hash of what lies before the look-back."""
-    if len(coverage) <= RANGES_KEPT:
-        return tuple((floor(start), ceiling(end)) for start, end in coverage)
-    return hashed(coverage, edge) if edge else None
-
-
-def hashed(coverage: Sequence[Range], edge: Edge) -> str:
-    """Hash of what is covered before the look-back."""
-    return short_hash(_edges(clip(coverage, Window(None, edge.start))))
-
-
-def longest(holes: Sequence[Range]) -> tuple[Range, ...]:
-    """The longest of the absent stretches, in ascending order."""
-    kept = sorted(holes, key=lambda hole: hole[0] - hole[1])[:HOLES_KEPT]
-    return tuple(sorted((floor(start), ceiling(end)) for start, end in kept))
-
-
-def interval_listing(meter: Meter) -> str:
-    """Hash of all that the listing says of a meter's readings."""
-    coverage = _edges(meter.interval_coverage)
-    return short_hash([meter.status, meter.status_ts, meter.reading_count, coverage])
-
-
 def floor(instant: datetime) -> datetime:
     """The whole second that an instant lies in: STATE holds no fractions."""
     return instant.replace(microsecond=0)
@@ -323,7 +263,8 @@ def _ranges(value: object) -> tuple[Range, ...] | None:
     return ranges
 
 
-def _edges(ranges: Iterable[Range] | None) -> list[str] | None:
+def edges(ranges: Iterable[Range] | None) -> list[str] | None:
+    """A flat list of the edges of ranges, as STATE holds them."""
     if ranges is None:
         return None
     return [seconds_form(edge) for span in ranges for edge in span]
@@ -338,24 +279,3 @@ def _edge(value: object) -> Edge | None:
     return Edge(
         _known(start), moment(begins), None if older is None else _number(older)
     )
-
-
-def _upgraded(entry: Mapping[str, Any]) -> Bookmark:
-    """What version 1 held as numbers: epoch seconds, and of coverage epoch minutes."""
-    found: Bookmark = {
-        name: _from_epoch(entry[name]) for name in ("since", "until") if name in entry
-    }
-    if isinstance(entry.get("covered"), list):
-        found["covered"] = [_from_epoch(60 * minutes) for minutes in entry["covered"]]
-    if "edge" in entry:
-        start, begins, older = entry["edge"]
-        found["edge"] = [
-            _from_epoch(start),
-            None if begins is None else _from_epoch(begins),
-            older,
-        ]
-    return found
-
-
-def _from_epoch(seconds: float) -> str:
-    return seconds_form(_EPOCH + timedelta(seconds=seconds))

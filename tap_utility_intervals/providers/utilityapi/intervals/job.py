@@ -23,13 +23,15 @@ from tap_utility_intervals.providers.base import (
 from tap_utility_intervals.providers.utilityapi.bookmarks import (
     Edge,
     IntervalBookmark,
-    covered,
-    interval_listing,
-    longest,
 )
 from tap_utility_intervals.providers.utilityapi.client import UtilityApi
 from tap_utility_intervals.providers.utilityapi.intervals.arrived import Arrived
 from tap_utility_intervals.providers.utilityapi.intervals.held import Held
+from tap_utility_intervals.providers.utilityapi.intervals.listing import (
+    covered,
+    interval_listing,
+    longest,
+)
 from tap_utility_intervals.providers.utilityapi.intervals.merge import merged, survey
 from tap_utility_intervals.providers.utilityapi.intervals.plan import Plan
 from tap_utility_intervals.providers.utilityapi.intervals.promises import (

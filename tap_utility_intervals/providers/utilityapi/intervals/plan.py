@@ -15,6 +15,8 @@ from tap_utility_intervals.providers.bookmarks import DAY
 from tap_utility_intervals.providers.utilityapi.bookmarks import (
     Edge,
     IntervalBookmark,
+)
+from tap_utility_intervals.providers.utilityapi.intervals.listing import (
     added_coverage,
     interval_listing,
 )

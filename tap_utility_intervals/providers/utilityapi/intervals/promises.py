@@ -13,8 +13,10 @@ from functools import cached_property
 from tap_utility_intervals.floor.instants import EARLIEST, FAR, earlier, later
 from tap_utility_intervals.floor.ranges import Range, Window, clip, merge, missing
 from tap_utility_intervals.providers.bookmarks import DAY
-from tap_utility_intervals.providers.utilityapi.bookmarks import interval_listing
 from tap_utility_intervals.providers.utilityapi.intervals.arrived import SLACK, Arrived
+from tap_utility_intervals.providers.utilityapi.intervals.listing import (
+    interval_listing,
+)
 from tap_utility_intervals.providers.utilityapi.intervals.plan import Plan
 from tap_utility_intervals.providers.utilityapi.rules import Rules
 
