@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import Any
 
-from tap_utility_intervals.tap import TapUtilityIntervals
+from tap_utility_intervals.runs import own_settings
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 
@@ -23,12 +22,6 @@ def settings() -> str:
         secret = " Secret." if schema.get("secret") else ""
         lines.append(f"| `{name}` | {shown} | {schema['description']}{secret} |")
     return "\n".join(lines)
-
-
-def own_settings() -> dict[str, dict[str, Any]]:
-    """The tap's settings without those that the SDK adds to every tap."""
-    properties: dict[str, dict[str, Any]] = TapUtilityIntervals.own_settings
-    return properties
 
 
 def replaced(text: str, block: str, content: str) -> str:

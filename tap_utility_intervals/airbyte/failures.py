@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from singer_sdk.exceptions import ConfigValidationError
 
 from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.outcomes import Loss, Outcome
 
 CONFIG, TRANSIENT, SYSTEM = "config_error", "transient_error", "system_error"
 
@@ -49,15 +50,6 @@ class Failure:
     stack: str | None = None
 
 
-@dataclass(frozen=True)
-class Loss:
-    """What could not be read, and why."""
-
-    source: str
-    reason: Exception | str
-    kind: str
-
-
 def kind_of(error: Exception | str) -> str:
     """Whose business an error is."""
     if isinstance(error, USERS):
@@ -81,7 +73,9 @@ def failures_of(losses: Iterable[Loss]) -> list[Failure]:
     """Losses as one failure for each kind, in the order of their first ones."""
     kinds: dict[str, list[Loss]] = {}
     for loss in losses:
-        kinds.setdefault(loss.kind, []).append(loss)
+        is_gone = loss.outcome is Outcome.GONE
+        kind = CONFIG if is_gone else kind_of(loss.reason)
+        kinds.setdefault(kind, []).append(loss)
     return [_together(kind, lost) for kind, lost in kinds.items()]
 
 

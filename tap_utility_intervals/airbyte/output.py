@@ -1,23 +1,21 @@
-"""Standard output: whole lines, one thread at a time, no secret in what is said."""
+"""What is said besides records: in Airbyte's form, without a secret in it."""
 
 from __future__ import annotations
 
 import json
 import logging
-import os
-import threading
 import time
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from types import FrameType
 from typing import TextIO
 from urllib.parse import quote
 
 from typing_extensions import override
 
 from tap_utility_intervals.airbyte.failures import Failure
-from tap_utility_intervals.singer.writer import ENCODER, Terminated, write_out
+from tap_utility_intervals.singer.writer import ENCODER
+from tap_utility_intervals.stdout import Lines, OutputGone
 
 MASK = "****"
 
@@ -30,21 +28,13 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Output:
-    """The only way to standard output.
+class Output(Lines):
+    """Standard output, and what is said on it."""
 
-    A signal that asks to stop is acted on between two messages: it raises `Terminated`
-    in the main thread, or at the end of the `whole` block that the thread is in.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | None = None) -> None:
         """Write to `stream`, to its bytes where it has any."""
-        self._stream = stream
-        self._lock = threading.Lock()
+        super().__init__(stream)
         self._secrets: list[str] = []
-        self._depth = 0
-        self._signum: int | None = None
-        self._broken = False
 
     def hide(self, secrets: Iterable[object]) -> None:
         """From now on, mask these wherever they are said."""
@@ -62,27 +52,6 @@ class Output:
         for secret in self._secrets:
             text = text.replace(secret, MASK)
         return text
-
-    def write(self, lines: bytes) -> None:
-        """Write whole lines and flush them.
-
-        Raises:
-            BrokenPipeError: nobody reads any more.
-        """
-        with self.whole(), self._lock:
-            if self._broken:
-                raise BrokenPipeError
-            try:
-                write_out(self._stream, lines)
-            except BrokenPipeError:
-                self._broken = True
-                self._let_go()
-                raise
-
-    def _let_go(self) -> None:
-        """Give what is still buffered a place to go, so that the exit is quiet."""
-        with suppress(OSError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123
-            os.dup2(nowhere.fileno(), self._stream.fileno())
 
     def send(self, kind: str, field: str, body: Mapping[str, object]) -> None:
         """Write one message, such as `{"type": "SPEC", "spec": …}`."""
@@ -116,31 +85,6 @@ class Output:
         trace = {"type": "ERROR", "emitted_at": now_ms(), "error": error}
         self.send("TRACE", "trace", trace)
 
-    def on_signal(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """Stop now, or as soon as the message that is being written is whole."""
-        self._signum = signum
-        if not self._depth:
-            self._stop()
-
-    @contextmanager
-    def whole(self) -> Iterator[None]:
-        """Put a signal off until the end of the block; blocks may lie in each other."""
-        if threading.current_thread() is not threading.main_thread():
-            yield  # signals are the main thread's business
-            return
-        self._depth += 1
-        try:
-            yield
-        finally:
-            self._depth -= 1
-        if self._signum is not None and not self._depth:
-            self._stop()
-
-    def _stop(self) -> None:
-        if self._signum is not None:
-            signum, self._signum = self._signum, None
-            raise Terminated(signum)
-
 
 class LogHandler(logging.Handler):
     """Turns what is logged into LOG messages."""
@@ -157,7 +101,7 @@ class LogHandler(logging.Handler):
         stack = None
         if record.exc_info:
             stack = "".join(traceback.format_exception(*record.exc_info))
-        with suppress(BrokenPipeError):  # whoever writes records will notice
+        with suppress(OutputGone):  # whoever writes records will notice
             self._output.log(_level(record.levelno), record.getMessage(), stack)
 
 

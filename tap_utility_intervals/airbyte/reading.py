@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Sequence
 from typing import Any
 
 from singer_sdk import Stream
 
+from tap_utility_intervals import runs
 from tap_utility_intervals.airbyte.failures import (
     TRANSIENT,
     Failure,
@@ -15,13 +15,10 @@ from tap_utility_intervals.airbyte.failures import (
     failures_of,
 )
 from tap_utility_intervals.airbyte.output import Output
-from tap_utility_intervals.airbyte.watch import StreamReport
 from tap_utility_intervals.airbyte.writer import AirbyteWriter
 from tap_utility_intervals.floor import errors
-from tap_utility_intervals.singer.writer import Terminated
+from tap_utility_intervals.stdout import OutputGone, Terminated
 from tap_utility_intervals.tap import TapUtilityIntervals
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def make_tap(
@@ -32,18 +29,8 @@ def make_tap(
     Raises:
         ConfigValidationError: when a setting cannot be used.
     """
-    tap = TapUtilityIntervals(
-        config=config, state=state, message_writer=AirbyteWriter(output)
-    )
-    for signum in SIGNALS:  # after the tap, which installs handlers of its own
-        signal.signal(signum, output.on_signal)
-    return tap
-
-
-def close(tap: TapUtilityIntervals) -> None:
-    """Let go of all connections that were made."""
-    for session in tap.__dict__.get("sessions", ()):
-        session.close()
+    writer = AirbyteWriter(output)
+    return TapUtilityIntervals(config=config, state=state, message_writer=writer)
 
 
 class Reading:
@@ -54,7 +41,6 @@ class Reading:
     ) -> None:
         """Read `wanted` from `tap`."""
         self.tap = tap
-        self.report = tap.report = StreamReport(tap.logger)
         self.writer: AirbyteWriter = tap.message_writer  # type: ignore[assignment]
         self.output = output
         self.open = list(wanted)
@@ -72,15 +58,13 @@ class Reading:
                 if name in self.open:
                     self._read(stream)
         except Terminated:
-            for signum in SIGNALS:
-                signal.signal(signum, signal.SIG_IGN)
             self._break_off()
         finally:
-            close(self.tap)
-        self.report.summarise()
+            self.tap.close()
+        self.tap.report.summarise()
         for name, failure in self.failures:
             self.output.fail(failure, name)
-        return 1 if self.failures else 0
+        return runs.ILL if self.failures else runs.WELL
 
     def _refuse_unknown(self) -> None:
         for name in [name for name in self.open if name not in self.tap.streams]:
@@ -92,7 +76,7 @@ class Reading:
 
     def _read(self, stream: Stream) -> None:
         stream.selected = True
-        self.report.begin()
+        self.tap.report.begin()
         self.writer.begin(stream.name)
         found = self._sync(stream)
         with self.output.whole():
@@ -105,12 +89,12 @@ class Reading:
         try:
             stream.sync()
             stream.finalize_state_progress_markers()
-        except BrokenPipeError:
+        except OutputGone:
             raise
         except Exception as error:  # the other streams go on
             self.tap.logger.exception("Reading %s was broken off", stream.name)
             found.append(failure_of(error))
-        return found + failures_of(self.report.losses)
+        return found + failures_of(self.tap.report.losses)
 
     def _bookmarks(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = self.tap.state.get("bookmarks", {}).get(name, {})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -12,14 +11,15 @@ from typing import Any
 
 from singer_sdk.exceptions import ConfigValidationError
 
+from tap_utility_intervals import runs
 from tap_utility_intervals.airbyte import catalog, spec, state
 from tap_utility_intervals.airbyte.failures import failure_of
 from tap_utility_intervals.airbyte.output import Output, logging_to
-from tap_utility_intervals.airbyte.reading import Reading, close, make_tap
+from tap_utility_intervals.airbyte.reading import Reading, make_tap
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.limiter import Stopped
-from tap_utility_intervals.settings.shared import refuse_unknown
-from tap_utility_intervals.singer.writer import Terminated
+from tap_utility_intervals.settings.checks import refuse_unknown
+from tap_utility_intervals.stdout import OutputGone
 from tap_utility_intervals.tap import TapUtilityIntervals
 
 CHECK_RETRIES = 2
@@ -33,11 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with redirect_stdout(sys.stderr), logging_to(output, debug=options.debug):
         try:
             return _run(options, output)
-        except BrokenPipeError:
-            sys.stderr.write("Nobody reads the output any more; run again to resume.\n")
-            return 1
-        except Terminated as terminated:
-            return 128 + terminated.signum
+        except OutputGone as gone:
+            sys.stderr.write(f"{gone}\n")
+            return runs.ILL
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -69,7 +67,7 @@ def _run(options: argparse.Namespace, output: Output) -> int:
         if options.command == "discover":
             return _discover(options, output)
         return _read(options, output)
-    except BrokenPipeError:
+    except OutputGone:
         raise
     except Exception as error:  # noqa: BLE001 - the platform is told, and the exit code
         output.fail(failure_of(error))
@@ -101,7 +99,7 @@ def _ping(tap: TapUtilityIntervals) -> list[str]:
             except (errors.ProviderError, Stopped) as error:
                 problems.append(str(error))
     finally:
-        close(tap)
+        tap.close()
     return problems
 
 
@@ -113,9 +111,11 @@ def _discover(options: argparse.Namespace, output: Output) -> int:
 
 def _read(options: argparse.Namespace, output: Output) -> int:
     config = _config(options, output)
-    wanted = catalog.wanted(_json(options.catalog, "catalog"))
-    kept = state.bookmarks(_json(options.state, "state") if options.state else None)
-    return Reading(make_tap(config, kept, output), wanted, output).run()
+    wanted = catalog.wanted(runs.json_file("catalog", options.catalog))
+    kept = runs.json_file("state", options.state) if options.state else None
+    return Reading(
+        make_tap(config, state.bookmarks(kept), output), wanted, output
+    ).run()
 
 
 def _config(options: argparse.Namespace, output: Output) -> dict[str, Any]:
@@ -124,22 +124,11 @@ def _config(options: argparse.Namespace, output: Output) -> dict[str, Any]:
     Raises:
         ConfigError: when they cannot be read, or hold one that nobody knows.
     """
-    config = _json(options.config, "config")
-    if not isinstance(config, dict):
-        raise errors.ConfigError("config", "is not a JSON object")
+    found = runs.json_file("config", options.config)
+    config = runs.json_object(f"config in {options.config}", found)
     output.hide(spec.secrets(config))
     refuse_unknown(config, spec.settings())
     return config
-
-
-def _json(path: Path, what: str) -> Any:  # noqa: ANN401 - whatever the file holds
-    try:
-        return json.loads(path.read_bytes() or b"null")
-    except OSError as error:
-        problem = f"cannot be read from {path} ({type(error).__name__})"
-        raise errors.ConfigError(what, problem) from None
-    except ValueError:
-        raise errors.ConfigError(what, f"in {path} is not JSON") from None
 
 
 if __name__ == "__main__":

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from tap_utility_intervals.providers import PROVIDERS
-from tap_utility_intervals.settings import shared as config
+from tap_utility_intervals import runs
 from tap_utility_intervals.settings.shared import JSONSchema
 
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
@@ -18,8 +17,7 @@ def settings() -> dict[str, JSONSchema]:
     They come from where they are defined: the SDK adds settings of its own to the tap's
     schema, such as stream maps, which would write streams that no catalog names.
     """
-    parts = (*(provider.settings for provider in PROVIDERS), config.SETTINGS)
-    found = [item for part in parts for item in part.items()]
+    found = runs.own_settings().items()
     return dict(sorted(found, key=lambda item: not item[1].get("secret")))
 
 

@@ -40,8 +40,8 @@ class AirbyteWriter(GenericSingerWriter[bytes, Message]):
 
     def __init__(self, output: Output) -> None:
         """Write through `output`."""
+        self.lines = self._output = output
         self.record_bytes = 0
-        self._output = output
         self._stream: _Stream | None = None
 
     @property

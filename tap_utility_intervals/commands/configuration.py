@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from singer_sdk.exceptions import ConfigValidationError
 
 from tap_utility_intervals.floor import errors
+from tap_utility_intervals.providers import PROVIDERS
 from tap_utility_intervals.providers.base import Provider
+from tap_utility_intervals.settings import checks
 from tap_utility_intervals.settings.shared import Settings
 from tap_utility_intervals.tap import TapUtilityIntervals
 
@@ -67,23 +64,21 @@ def load(sources: Sequence[str]) -> Configuration:
     Raises:
         Wrong: naming the setting.
     """
-    config: dict[str, Any] = {}
-    for source in sources:
-        if source != "ENV":
-            config |= _file(source)
-    from_environment = not sources or "ENV" in sources
+    known = TapUtilityIntervals.known_settings()
+    given: dict[str, Any] = {}
     try:
-        with _untouched():
-            tap = TapUtilityIntervals(
-                config=config, parse_env_config=from_environment, validate_config=True
-            )
-    except ConfigValidationError as error:
+        for path in sources:
+            given |= {} if path == "ENV" else TapUtilityIntervals.read_config(path)
+    except errors.ConfigError as error:
         raise Wrong(str(error)) from None
+    if not sources or "ENV" in sources:
+        given |= TapUtilityIntervals.environment()
+    config = checks.tidied(given, known)
+    if wrong := checks.check(config, known, PROVIDERS):
+        raise Wrong(" ".join(wrong))
+    used = [provider for provider in PROVIDERS if config.get(provider.credential)]
     return Configuration(
-        tap.config,
-        Settings.parse(tap.config),
-        tap.providers,
-        datetime.now(timezone.utc),
+        config, Settings.parse(config), used, datetime.now(timezone.utc)
     )
 
 
@@ -94,30 +89,3 @@ def explained() -> Iterator[None]:
         yield
     except errors.TapError as error:
         raise Failed(str(error)) from None
-
-
-def _file(name: str) -> dict[str, Any]:
-    try:
-        found = json.loads(Path(name).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise Wrong(f"{name} cannot be read: {error.strerror}.") from None
-    except ValueError:
-        # The decoder's own text would quote the file, which holds credentials.
-        raise Wrong(f"{name} is not JSON.") from None
-    if not isinstance(found, dict):
-        raise Wrong(f"{name} holds no JSON object.")
-    return found
-
-
-@contextmanager
-def _untouched() -> Iterator[None]:
-    """Keep the tap from taking over Ctrl-C, and the SDK from logging."""
-    taken = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in taken}
-    logging.disable(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.disable(logging.NOTSET)
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
+from dataclasses import dataclass
 from enum import Enum
 
 from tap_utility_intervals.floor.printable import printable
@@ -26,10 +27,28 @@ WORSE = (Outcome.UNCHANGED, Outcome.DONE, Outcome.GONE, Outcome.FAILED)
 """Of two outcomes of one source the later one in this order counts."""
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a stream lacks, and why."""
+
+    source: str
+    reason: Exception | str
+    outcome: Outcome = Outcome.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """What became of a source, and why."""
+
+    outcome: Outcome
+    reason: Exception | str
+
+
 class Report:
     """Counts outcomes by provider and source; safe to use from any thread.
 
     A source that is read for several streams counts once, with its worst outcome.
+    `losses` tells what the streams since the last `begin` lack.
     """
 
     def __init__(self, logger: logging.Logger) -> None:
@@ -37,10 +56,10 @@ class Report:
         self.logger = logger
         self.warnings: Counter[str] = Counter()
         self.notes: Counter[str] = Counter()
-        self.stopped: dict[str, str] = {}
         self.expected = 0
-        self._outcomes: dict[tuple[str, str], Outcome] = {}
-        self._reasons: dict[tuple[str, str], str] = {}
+        self._stopped: dict[str, Exception | str] = {}
+        self._ends: dict[tuple[str, str], _End] = {}
+        self._here: dict[tuple[str, str], _End] = {}
         self._lock = threading.Lock()
 
     def add(
@@ -51,11 +70,12 @@ class Report:
         reason: Exception | str = "",
     ) -> None:
         """Record what became of `source`; of several outcomes the worst stays."""
+        end = _End(outcome, reason)
         with self._lock:
-            known = self._outcomes.get((provider, source))
-            if known is None or WORSE.index(outcome) > WORSE.index(known):
-                self._outcomes[provider, source] = outcome
-                self._reasons[provider, source] = str(reason)
+            for ends in (self._ends, self._here):
+                known = ends.setdefault((provider, source), end)
+                if WORSE.index(outcome) > WORSE.index(known.outcome):
+                    ends[provider, source] = end
 
     def expect(self, sources: int) -> None:
         """So many more sources are about to be read; for the progress shown."""
@@ -64,7 +84,7 @@ class Report:
     def stop(self, provider: str, reason: Exception | str) -> None:
         """Record that a whole provider was given up, such as after a 401."""
         with self._lock:
-            self.stopped.setdefault(provider, str(reason))
+            self._stopped.setdefault(provider, reason)
 
     def warn(self, what: str, count: int = 1) -> None:
         """Count a warning; its first occurrence is logged, the total at the end."""
@@ -80,19 +100,31 @@ class Report:
         with self._lock:
             self.notes[printable(what)] += 1
 
+    @property
+    def stopped(self) -> dict[str, str]:
+        """The providers that were given up, and why."""
+        with self._lock:
+            return {name: str(reason) for name, reason in self._stopped.items()}
+
+    @property
+    def reasons(self) -> dict[tuple[str, str], str]:
+        """Why each source ended as it did, by provider and id."""
+        with self._lock:
+            return {key: str(end.reason) for key, end in self._ends.items()}
+
     def sources(self, provider: str | None = None) -> dict[str, Outcome]:
         """The outcome of every source, by id."""
         with self._lock:
             return {
-                source: outcome
-                for (name, source), outcome in self._outcomes.items()
+                source: end.outcome
+                for (name, source), end in self._ends.items()
                 if provider in (None, name)
             }
 
     @property
     def providers(self) -> list[str]:
         """The providers that had a source or were given up."""
-        return sorted({name for name, _ in self._outcomes} | set(self.stopped))
+        return sorted({name for name, _ in self._ends} | set(self.stopped))
 
     @property
     def failed(self) -> bool:
@@ -103,11 +135,31 @@ class Report:
         """
         if self.stopped:
             return True
-        for provider in self.providers:
-            outcomes = list(self.sources(provider).values())
-            if Outcome.FAILED in outcomes or set(outcomes) == {Outcome.GONE}:
-                return True
-        return False
+        found = [{*self.sources(provider).values()} for provider in self.providers]
+        return any(Outcome.FAILED in ends or ends == {Outcome.GONE} for ends in found)
+
+    def begin(self) -> None:
+        """Let `losses` forget the streams before."""
+        with self._lock:
+            self._here = {}
+
+    @property
+    def losses(self) -> list[Loss]:
+        """What the streams since `begin` lack.
+
+        A provider that was given up is lost to every stream from then on. A source that
+        is gone is no loss, unless all of its provider's are.
+        """
+        with self._lock:
+            lost = [Loss(name, reason) for name, reason in self._stopped.items()]
+            ends = list(self._here.items())
+        alive = {name for (name, _), end in ends if end.outcome is not Outcome.GONE}
+        return lost + [
+            Loss(f"{name} {source}", end.reason, end.outcome)
+            for (name, source), end in ends
+            if end.outcome is Outcome.FAILED
+            or (end.outcome is Outcome.GONE and name not in alive)
+        ]
 
     def summarise(self) -> None:
         """Log one line per provider, one per bad source, one per kind of warning."""
@@ -134,8 +186,9 @@ class Report:
             if became is outcome
         ]
         level = logging.ERROR if outcome is Outcome.FAILED else logging.WARNING
+        reasons = self.reasons
         for source in bad[:SHOWN]:
-            reason = self._reasons[provider, source]
+            reason = reasons[provider, source]
             self.logger.log(
                 level,
                 "%s %s is %s; its bookmark stays: %s",

@@ -65,7 +65,7 @@ class RunStream(PagedStream):
     @property
     def run(self) -> Sessions:
         """The tap, as far as it concerns these streams."""
-        return cast("Sessions", self._tap)
+        return cast("Sessions", self.tap)
 
 
 class SessionStream(RunStream):

@@ -20,7 +20,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import msgspec
-from singer_sdk import SchemaDirectory, Stream, StreamSchema
+from singer_sdk import SchemaDirectory, Stream, StreamSchema, Tap
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import CustomStreamMap, SameRecordTransform, StreamMap
 from singer_sdk.singerlib import RecordMessage
@@ -54,6 +54,11 @@ class PagedStream(Stream):
         The page is written before the generator is resumed, so whatever it does after
         a `yield`, such as storing a bookmark, covers written records only.
         """
+
+    @property
+    def tap(self) -> Tap:
+        """The tap that this stream belongs to."""
+        return self._tap
 
     @cached_property
     def bookmarks(self) -> Bookmarks:

@@ -37,7 +37,7 @@ def test_several_configurations_are_merged(shell: Shell) -> None:
     ("text", "words"),
     [
         ("{", "is not JSON"),
-        ("[]", "holds no JSON object"),
+        ("[]", "is not a JSON object"),
         ("{}", "utilityapi_api_token or nectar_api_key must be set"),
         ('{"nectar_api_key": "x"}', "utilityapi_api_token must be set"),
         ('{"utilityapi_api_tokens": "x"}', "utilityapi_api_token"),
@@ -60,7 +60,7 @@ def test_a_wrong_configuration_is_named_without_its_secrets(
 def test_a_configuration_that_is_not_there(shell: Shell) -> None:
     done = shell("doctor", config="nowhere.json")
     assert done.returncode == 2
-    assert "nowhere.json cannot be read" in done.stderr
+    assert "cannot be read from nowhere.json (No such file" in done.stderr
 
 
 def test_a_meter_option_without_a_meter(shell: Shell) -> None:

@@ -79,7 +79,7 @@ def test_a_source_of_several_streams_counts_once_with_what_weighs_most(
     for outcome in (other, one) if swapped else (one, other):
         report.add("acme", "1", outcome, outcome.value)
     assert report.sources() == {"1": kept}
-    assert report._reasons["acme", "1"] == kept.value
+    assert report.reasons["acme", "1"] == kept.value
 
 
 def test_sources_can_be_asked_for_by_provider(report: Report) -> None:

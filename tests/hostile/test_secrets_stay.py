@@ -151,7 +151,7 @@ def test_odd_ids_arrive_as_they_are(uid: str) -> None:
     world.nectar = [replace(company, id=f"{in_path}-o", connections=[connection])]
     with Sandbox(world) as sandbox:
         run = sync(settings_for(sandbox, utilityapi_meters=[uid]))
-        assert not run.failed, run.tap.report._reasons
+        assert not run.failed, run.tap.report.reasons
         rows = run.rows("intervals")
         mine = [row for row in rows if row["provider"] == "utilityapi"]
         assert values(mine) == utilityapi_values(world)
@@ -177,7 +177,7 @@ def test_deeply_nested_json_is_told(provider: str, opening: str) -> None:
         more: Row = {"max_response_mb": 10}
         run = sync(settings_for(sandbox, provider, **more))
     assert run.failed
-    reasons = [one for one in run.tap.report._reasons.values() if one]
+    reasons = [one for one in run.tap.report.reasons.values() if one]
     assert reasons
     assert all("cannot be read" in one for one in reasons)
 
@@ -275,7 +275,7 @@ def test_singer_says_no_secret_and_nothing_personal(trouble: str) -> None:
             run.tap.report.summarise()
     search(run.messages, "\n".join([*said.lines, err.getvalue()]))
     assert any(line.startswith("urllib3") for line in said.lines)
-    reasons = [*run.tap.report._reasons.values(), *run.tap.report.stopped.values()]
+    reasons = [*run.tap.report.reasons.values(), *run.tap.report.stopped.values()]
     assert not marks(PERSONAL + SECRETS, " ".join(reasons))
     assert run.failed is (trouble != "healthy")
 

@@ -210,7 +210,7 @@ def test_a_reading_whose_time_cannot_be_read_fails_its_source_and_is_told(
     assert run.failed
     assert run.tap.report.sources(subject.name)[source] is Outcome.FAILED
     assert entry(run, source) is None
-    assert when in run.tap.report._reasons[subject.name, source]
+    assert when in run.tap.report.reasons[subject.name, source]
     assert len(run.rows("intervals")) <= 1
 
 

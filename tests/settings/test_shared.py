@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 from typing import Any
 
 import pytest
 
 from tap_utility_intervals.floor.errors import ConfigError
+from tap_utility_intervals.providers import PROVIDERS
+from tap_utility_intervals.runs import own_settings
 from tap_utility_intervals.sandbox import Sandbox
+from tap_utility_intervals.settings import checks
 from tap_utility_intervals.settings import shared as module
 from tap_utility_intervals.tap import TapUtilityIntervals
 from tests.syncing import config
@@ -26,7 +30,7 @@ TEXT = "must be a text"
 LIST = "must be a list of texts"
 DATE = "is not a date or an ISO 8601 instant"
 ADDRESS = "needs a scheme (https://) and a host"
-UNREAD = "Cannot read the configuration"
+UNREAD = "Setting config "
 CLEAR = "would send the credential unencrypted"
 
 WRONG: list[tuple[str, Any, str]] = [
@@ -34,7 +38,6 @@ WRONG: list[tuple[str, Any, str]] = [
     ("start_date", "2024-13-01", DATE),
     ("start_date", "2024-02-30", DATE),
     ("start_date", "01/02/2024", DATE),
-    ("start_date", "", DATE),
     ("start_date", 20240101, TEXT),
     ("end_date", "2024-1-1", DATE),
     ("end_date", "2024-01-01T25:00:00Z", DATE),
@@ -72,7 +75,6 @@ WRONG: list[tuple[str, Any, str]] = [
     ("utilityapi_base_url", "utilityapi.com/api/v2", ADDRESS),
     ("utilityapi_base_url", "ftp://utilityapi.com", ADDRESS),
     ("utilityapi_base_url", "https://", ADDRESS),
-    ("utilityapi_base_url", "", ADDRESS),
     ("utilityapi_base_url", "http://utilityapi.com/api/v2", CLEAR),
     ("utilityapi_base_url", "http://127.0.0.1.example.com/", CLEAR),
     ("utilityapi_base_url", "http://[2001:db8::1]/", CLEAR),
@@ -84,8 +86,11 @@ WRONG: list[tuple[str, Any, str]] = [
     ("utilityapi_base_url", "https://a.example/#part", "bare address"),
     ("utilityapi_base_url", "https://a b.example/", "holds a space"),
     ("utilityapi_base_url", 7, TEXT),
-    ("utilityapi_authorizations", "579849", LIST),
-    ("utilityapi_authorizations", [579849], LIST),
+    ("utilityapi_authorizations", [True], LIST),
+    ("utilityapi_authorizations", [["1"]], LIST),
+    ("utilityapi_authorizations", ",", LIST),
+    ("utilityapi_meters", [""], LIST),
+    ("utilityapi_meters", True, LIST),
     ("utilityapi_meters", {"a": 1}, LIST),
     ("utilityapi_allow_mixed", "yes", TRUTH),
     ("utilityapi_requests_per_second", 0, "must be more than 0"),
@@ -120,7 +125,7 @@ def test_a_wrong_value_ends_in_a_sentence(
 ) -> None:
     sentence = refused(tap.with_config({**TOKEN, **NECTAR, setting: value}), setting)
     assert problem in sentence
-    has_example = module.example_of(TapUtilityIntervals.own_settings.get(setting, {}))
+    has_example = checks.example_of(own_settings().get(setting, {}))
     if has_example or problem in {DATE, ADDRESS}:
         assert f'for example: "{setting}": ' in sentence
 
@@ -128,15 +133,15 @@ def test_a_wrong_value_ends_in_a_sentence(
 def test_every_setting_of_ours_is_tried_with_a_wrong_value() -> None:
     tried = {setting for setting, *_ in WRONG}
     free = {"nectar_companies", "nectar_datasource_types"}
-    assert set(TapUtilityIntervals.own_settings) - tried <= free
+    assert set(own_settings()) - tried <= free
 
 
 def test_examples_are_values_that_would_do() -> None:
-    known = TapUtilityIntervals.own_settings
+    known = own_settings()
     for setting, schema in known.items():
         for example in schema.get("examples", []):
             settings = {**TOKEN, setting: example}
-            assert module.problems(settings, {"properties": known}) == []
+            assert checks.problems(settings, {"properties": known}) == []
 
 
 @pytest.mark.parametrize("settings", [{}, {"utilityapi_api_token": ""}, {"a": None}])
@@ -187,8 +192,10 @@ def test_several_problems_are_all_told(tap: Inside) -> None:
         ("7", UNREAD),
         (f'{{"lookback_days": NaN, "utilityapi_api_token": "{SECRET}"}}', UNREAD),
         (f'{{"request_timeout": Infinity, "nectar_api_key": "{SECRET}"}}', UNREAD),
+        ("[" * 200_000 + "]" * 200_000, UNREAD),
+        ('{"a":' * 200_000 + "1" + "}" * 200_000, UNREAD),
     ],
-    ids=range(6),
+    ids=range(8),
 )
 def test_a_file_that_is_no_configuration_is_an_error_without_a_traceback(
     tap: Inside, text: str, told: str
@@ -267,6 +274,37 @@ def test_null_is_the_default() -> None:
     assert parsed == module.Settings.parse({})
 
 
+@pytest.mark.parametrize(
+    "written",
+    [[2061339], ["2061339"], [2061339.0], 2061339, "2061339", "2061339,"],
+    ids=repr,
+)
+def test_ids_are_read_alike_however_they_are_written(written: Any) -> None:
+    known = own_settings()
+    for name in ("utilityapi_meters", "utilityapi_authorizations", "nectar_companies"):
+        assert checks.tidied({name: written}, known)[name] == ["2061339"]
+
+
+@pytest.mark.parametrize(
+    "setting", ["start_date", "end_date", "utilityapi_base_url", "user_agent"]
+)
+def test_an_empty_text_is_unset_in_a_file_too(setting: str) -> None:
+    tap = TapUtilityIntervals(config=TOKEN | {setting: ""})
+    assert tap.config == TapUtilityIntervals(config=TOKEN).config
+
+
+def test_a_check_changes_and_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    given = TOKEN | {"lookback_days": -1, "xyzzy": 1}
+    known = TapUtilityIntervals.known_settings()
+    found = checks.check(checks.tidied(given, known), known, PROVIDERS)
+    assert len(found) == 2
+    assert given == TOKEN | {"lookback_days": -1, "xyzzy": 1}
+    assert {n: signal.getsignal(n) for n in before} == before
+    assert caplog.text == ""
+
+
 def test_days_are_midnights_in_utc() -> None:
     parsed = module.Settings.parse({"start_date": "2024-01-01"})
     assert str(parsed.start_date) == "2024-01-01 00:00:00+00:00"
@@ -311,8 +349,11 @@ PREFIX = "TAP_UTILITY_INTERVALS_"
         ("allow_insecure_http", "Off", False),
         ("start_date", "2024-01-01", "2024-01-01"),
         ("utilityapi_meters", '["1", "2"]', ["1", "2"]),
+        ("utilityapi_meters", "[1,2]", ["1", "2"]),
         ("utilityapi_meters", "1, 2", ["1", "2"]),
         ("utilityapi_meters", "1", ["1"]),
+        ("utilityapi_meters", "1,", ["1"]),
+        ("start_date", " ", None),
         ("user_agent", "7", "7"),
         ("stream_maps", '{"usage": "__NULL__"}', {"usage": "__NULL__"}),
         ("window_days", "", None),
@@ -336,7 +377,8 @@ def test_the_environment_holds_settings_of_every_type(
         ("request_timeout", "soon", NUMBER),
         ("request_timeout", "NaN", NUMBER),
         ("allow_insecure_http", "ture", TRUTH),
-        ("utilityapi_meters", "[1, 2]", LIST),
+        ("utilityapi_meters", "[[1], 2]", LIST),
+        ("utilityapi_meters", ",", LIST),
         ("start_date", "soon", DATE),
         ("stream_maps", "{", "must be"),
     ],

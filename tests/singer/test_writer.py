@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import signal
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
@@ -29,7 +27,7 @@ from singer_sdk.singerlib.encoding import SimpleSingerWriter
 from tap_utility_intervals.floor.records import IntervalRecord, MeterRecord, UsageRecord
 from tap_utility_intervals.singer import writer as module
 from tap_utility_intervals.singer.streams import as_records
-from tap_utility_intervals.singer.writer import SingerWriter, Terminated
+from tap_utility_intervals.singer.writer import SingerWriter
 
 NOW = datetime(2026, 5, 27, 11, 45, 0, 123456, tzinfo=timezone.utc)
 MIDNIGHT = datetime(2026, 5, 27, tzinfo=timezone.utc)
@@ -215,11 +213,8 @@ def test_other_messages_are_the_lines_of_the_sdk(message: Message) -> None:
     writer = SingerWriter()
     lines = written(lambda: writer.write_message(message))
     assert lines == written(lambda: SimpleSingerWriter().write_message(message))
-    size = len(lines[0]) + 1
-    is_state = isinstance(message, StateMessage)
-    assert (writer.state_bytes, writer.record_bytes) == (
-        (size, 0) if is_state else (0, size)
-    )
+    size = 0 if isinstance(message, StateMessage) else len(lines[0]) + 1
+    assert writer.record_bytes == size
 
 
 def test_the_order_of_what_went_through_print_is_kept(
@@ -229,7 +224,7 @@ def test_the_order_of_what_went_through_print_is_kept(
     text = io.TextIOWrapper(io.BufferedWriter(raw))
     monkeypatch.setattr(sys, "stdout", text)
     print("first", flush=False)  # noqa: T201
-    SingerWriter().write_bytes("zwölf\n".encode())
+    SingerWriter().lines.write("zwölf\n".encode())
     assert raw.getvalue().decode() == "first\nzwölf\n"
 
 
@@ -258,88 +253,3 @@ def test_a_write_that_is_cut_short_goes_on(monkeypatch: pytest.MonkeyPatch) -> N
         rows
     )
     assert lines
-
-
-# --- being told to stop ---------------------------------------------------------------
-
-
-class Interrupting(io.StringIO):
-    """Standard output in which a signal strikes in the midst of a write."""
-
-    def __init__(self, strike: Callable[[], None]) -> None:
-        super().__init__()
-        self.strike = strike
-
-    def write(self, text: str) -> int:
-        half = len(text) // 2
-        super().write(text[:half])
-        self.strike()
-        return super().write(text[half:])
-
-
-def test_a_signal_in_the_midst_of_a_line_waits_for_its_end() -> None:
-    writer = SingerWriter()
-    out = Interrupting(lambda: writer.terminate(signal.SIGTERM))
-    with redirect_stdout(out), pytest.raises(Terminated) as caught:
-        writer.write_bytes(b"one whole line\n")
-    assert out.getvalue() == "one whole line\n"
-    assert caught.value.signum == signal.SIGTERM
-
-
-def test_a_signal_between_lines_stops_at_once() -> None:
-    with pytest.raises(Terminated):
-        SingerWriter().terminate(signal.SIGTERM)
-
-
-@pytest.mark.parametrize("in_the_midst", [True, False])
-def test_after_the_signal_the_last_state_can_be_written(
-    in_the_midst: bool,  # noqa: FBT001
-) -> None:
-    writer = SingerWriter()
-    if in_the_midst:
-        strike = lambda: writer.terminate(signal.SIGTERM)  # noqa: E731
-        with redirect_stdout(Interrupting(strike)), pytest.raises(Terminated):
-            writer.write_bytes(b"record\n")
-    else:
-        with pytest.raises(Terminated):
-            writer.terminate(signal.SIGTERM)
-    assert len(written(lambda: writer.write_message(StateMessage({})))) == 1
-
-
-def test_a_second_signal_finds_the_first_one_pending() -> None:
-    writer = SingerWriter()
-
-    def strike() -> None:
-        writer.terminate(signal.SIGTERM)
-        writer.terminate(signal.SIGINT)
-
-    out = Interrupting(strike)
-    with redirect_stdout(out), pytest.raises(Terminated):
-        writer.write_bytes(b"line\n")
-    assert out.getvalue() == "line\n"
-    assert len(written(lambda: writer.write_bytes(b"x\n"))) == 1
-
-
-def test_a_write_that_fails_leaves_the_writer_interruptible() -> None:
-    writer = SingerWriter()
-
-    def fail() -> None:
-        raise BrokenPipeError
-
-    with redirect_stdout(Interrupting(fail)), pytest.raises(BrokenPipeError):
-        writer.write_bytes(b"line\n")
-    with pytest.raises(Terminated):
-        writer.terminate(signal.SIGTERM)
-
-
-def test_a_pipe_that_nobody_reads_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    reading, writing = os.pipe()
-    os.close(reading)
-    raw = os.fdopen(writing, "w")
-    monkeypatch.setattr(sys, "stdout", raw)
-    with pytest.raises(BrokenPipeError):
-        SingerWriter().write_bytes(b"line\n")
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, writing)  # what is left in the buffer goes there
-    os.close(nowhere)
-    raw.close()

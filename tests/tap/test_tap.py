@@ -22,9 +22,10 @@ from singer_sdk.testing import SuiteConfig, get_tap_test_class
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.providers import PROVIDERS
 from tap_utility_intervals.providers.base import Session
+from tap_utility_intervals.runs import own_settings
 from tap_utility_intervals.sandbox import Sandbox, tiny_world
 from tap_utility_intervals.singer.state import StateOutlet
-from tap_utility_intervals.singer.writer import Terminated
+from tap_utility_intervals.stdout import OutputGone, Terminated
 from tap_utility_intervals.tap import TapUtilityIntervals
 from tests.oracle import CATALOG, UNIFIED, Row
 from tests.syncing import config, sync
@@ -183,9 +184,9 @@ def test_a_sync_without_a_catalog_writes_the_unified_streams(sandbox: Sandbox) -
 def test_about_tells_every_setting() -> None:
     about = json.loads(command("--about", "--format=json").out)
     found = about["settings"]["properties"]
-    assert {*TapUtilityIntervals.own_settings} <= {*found}
+    assert {*own_settings()} <= {*found}
     assert "batch" not in about["capabilities"]
-    for name, schema in TapUtilityIntervals.own_settings.items():
+    for name, schema in own_settings().items():
         assert found[name] == schema
         assert schema["title"], name
         assert schema["description"].endswith("."), name
@@ -196,7 +197,7 @@ def test_about_tells_every_setting() -> None:
 def test_about_shows_every_setting_to_people(options: list[str]) -> None:
     outcome = command(*options)
     assert outcome.code == 0
-    assert all(name in outcome.out for name in TapUtilityIntervals.own_settings)
+    assert all(name in outcome.out for name in own_settings())
 
 
 # --- how it ends ----------------------------------------------------------------------
@@ -324,14 +325,14 @@ def test_a_state_of_a_newer_version_is_refused_before_anything_is_asked(
 
 
 @pytest.mark.parametrize("option", ["state", "catalog"])
-@pytest.mark.parametrize("text", ["{", "[1]", "7"])
+@pytest.mark.parametrize("text", ["{", "[1]", "7", "[" * 200_000], ids=range(4))
 def test_a_file_that_is_no_json_object_is_refused(
     tap: Inside, sandbox: Sandbox, option: str, text: str
 ) -> None:
     file = tap.file("file.json", text)
     outcome = tap.with_config(config(sandbox), f"--{option}={file}")
     assert outcome.code == 1
-    assert f"Setting {option} is not a JSON object." in outcome.log
+    assert re.search(f"Setting {option} is (not|nested)", outcome.log)
     assert "Traceback" not in outcome.log
 
 
@@ -361,10 +362,6 @@ def test_an_unexpected_error_writes_the_state_and_is_not_swallowed(
     assert len(state["bookmarks"]["intervals"]["partitions"]) == 2
 
 
-class Stopping(TapUtilityIntervals):
-    """Is told to stop while another message writer than ours is in use."""
-
-
 def raising(error: BaseException) -> Any:
     def pages(_: Any) -> Iterator[Any]:
         raise error
@@ -391,7 +388,7 @@ def test_a_target_that_is_gone_at_the_last_state_is_no_traceback(
     tap: Inside, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(_self: StateOutlet, _state: Any) -> None:
-        raise BrokenPipeError
+        raise OutputGone(BrokenPipeError(32, "Broken pipe"))
 
     def stop(_: Any) -> Iterator[Any]:
         monkeypatch.setattr(StateOutlet, "write_state", gone)
@@ -401,13 +398,70 @@ def test_a_target_that_is_gone_at_the_last_state_is_no_traceback(
     monkeypatch.setattr("tap_utility_intervals.unified.Meters.pages", stop)
     outcome = tap.with_config(config(sandbox, "utilityapi"))
     assert outcome.code == 128 + signal.SIGTERM
-    assert "The target went away" in outcome.log
+    assert "Nobody reads the output" in outcome.log
 
 
-def test_another_writer_is_stopped_at_once() -> None:
-    tap = Stopping(config={"utilityapi_api_token": "x"}, message_writer=object())
-    with pytest.raises(Terminated):
+def test_a_signal_while_the_tap_is_being_made_ends_it() -> None:
+    tap = TapUtilityIntervals(config={"utilityapi_api_token": "x"})
+    del tap.message_writer  # the SDK takes the signals before it makes one
+    with pytest.raises(Terminated) as stopped:
         tap._handle_termination(signal.SIGTERM, None)
+    assert stopped.value.code == 143
+
+
+def test_a_signal_before_the_first_request_is_143_without_a_traceback(
+    tap: Inside, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(self: TapUtilityIntervals, _: Any) -> None:
+        self._handle_termination(signal.SIGTERM, None)
+
+    monkeypatch.setattr(TapUtilityIntervals, "load_state", load)
+    for option in ([], ["--discover"], ["--test"]):
+        outcome = tap.with_config(config(sandbox), *option)
+        assert outcome.code == 143
+        assert "Traceback" not in outcome.log
+    assert not sandbox.requests
+
+
+def test_a_second_signal_changes_nothing(
+    tap: Inside, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def strike(self: Any) -> Iterator[Any]:
+        self.tap._handle_termination(signal.SIGTERM, None)
+        yield
+
+    write = TapUtilityIntervals.write_last_state
+
+    def strike_again(self: TapUtilityIntervals) -> None:
+        self._handle_termination(signal.SIGINT, None)
+        write(self)
+
+    monkeypatch.setattr("tap_utility_intervals.unified.Meters.pages", strike)
+    monkeypatch.setattr(TapUtilityIntervals, "write_last_state", strike_again)
+    outcome = tap.with_config(config(sandbox, "utilityapi"))
+    assert outcome.code == 143
+    assert "Traceback" not in outcome.log
+    assert last_state(outcome.messages) is not None
+
+
+@pytest.mark.parametrize("streams", [["--discover"], []])
+@pytest.mark.parametrize("shell", ["> /dev/full", ">&-"])
+def test_an_output_that_takes_nothing_is_one_sentence(
+    tap: Inside, sandbox: Sandbox, streams: list[str], shell: str
+) -> None:
+    file = tap.file("config.json", config(sandbox, "utilityapi"))
+    done = subprocess.run(
+        f"{COMMAND} --config {file} {' '.join(streams)} {shell}",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 1
+    assert "Standard output cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
 
 
 def test_a_signal_between_lines_is_143_with_the_state_so_far(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tap_utility_intervals.providers.nectar.mapping import values
-from tap_utility_intervals.settings import shared
+from tap_utility_intervals.settings import checks, shared
 from tap_utility_intervals.settings.shared import JSONSchema, Settings
 
 CREDENTIAL = "nectar_api_key"
@@ -70,11 +70,11 @@ class NectarSettings:
             ConfigError: naming the setting that cannot be used.
         """
         given = shared.filled(config, SETTINGS)
-        url = shared.base_url(
+        url = checks.base_url(
             BASE_URL, given[BASE_URL], allow_insecure_http=common.allow_insecure_http
         )
         return cls(
-            api_key=shared.credential(CREDENTIAL, given[CREDENTIAL]),
+            api_key=checks.credential(CREDENTIAL, given[CREDENTIAL]),
             base_url=url,
             companies=given.get("nectar_companies") or [],
             datasource_types=sorted({*(given.get("nectar_datasource_types") or ())}),

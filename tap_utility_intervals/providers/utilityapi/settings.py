@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tap_utility_intervals.settings import shared
+from tap_utility_intervals.settings import checks, shared
 from tap_utility_intervals.settings.shared import JSONSchema, Settings
 
 CREDENTIAL = "utilityapi_api_token"
@@ -97,11 +97,11 @@ class UtilityApiSettings:
             ConfigError: naming the setting that cannot be used.
         """
         given = shared.filled(config, SETTINGS)
-        url = shared.base_url(
+        url = checks.base_url(
             BASE_URL, given[BASE_URL], allow_insecure_http=common.allow_insecure_http
         )
         return cls(
-            api_token=shared.credential(CREDENTIAL, given[CREDENTIAL]),
+            api_token=checks.credential(CREDENTIAL, given[CREDENTIAL]),
             base_url=url,
             authorizations=given.get("utilityapi_authorizations") or [],
             meters=given.get("utilityapi_meters") or [],

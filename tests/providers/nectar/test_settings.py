@@ -7,7 +7,8 @@ import pytest
 from tap_utility_intervals.floor.errors import ConfigError
 from tap_utility_intervals.floor.limiter import Stopped
 from tap_utility_intervals.providers.nectar import PROVIDER
-from tap_utility_intervals.settings.shared import Settings, problems
+from tap_utility_intervals.settings.checks import problems
+from tap_utility_intervals.settings.shared import Settings
 from tests.providers.nectar.conftest import Serve
 from tests.providers.nectar.harness import (
     Shelf,

@@ -50,7 +50,7 @@ class Synced:
     def failure(self) -> str:
         """What the meter failed with; the run must have failed with it."""
         assert self.run.failed
-        (reason,) = (one for one in self.run.tap.report._reasons.values() if one)
+        (reason,) = (one for one in self.run.tap.report.reasons.values() if one)
         return reason
 
     def warned(self, words: str) -> int:

@@ -1,0 +1,150 @@
+"""The SDK's tap, whose private hooks become methods that a tap may well override."""
+
+from __future__ import annotations
+
+import _thread
+from abc import abstractmethod
+from copy import deepcopy
+from types import FrameType
+from typing import Any, cast
+
+import click
+from singer_sdk import Tap
+from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers._classproperty import classproperty
+from singer_sdk.plugin_base import _ConfigInput
+from typing_extensions import override
+
+from tap_utility_intervals.floor.errors import ConfigError
+from tap_utility_intervals.settings.shared import JSONSchema
+from tap_utility_intervals.singer.state import StateOutlet
+from tap_utility_intervals.singer.writer import PageWriter, SingerWriter
+from tap_utility_intervals.stdout import Terminated
+
+__all__ = ["HookedTap", "classproperty", "given_config"]
+
+
+class HookedTap(Tap):
+    """A tap that validates, stops and reads its environment in its own way."""
+
+    message_writer_class = SingerWriter
+
+    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's arguments
+        """Prepare the tap; nothing is asked of a provider yet."""
+        super().__init__(**kwargs)
+        interval = self.config.get("state_interval_seconds", 10)
+        self._state_writer = StateOutlet(self.message_writer, interval)
+
+    @classmethod
+    @abstractmethod
+    def read_setting(cls, text: str, schema: JSONSchema) -> Any:  # noqa: ANN401 - JSON
+        """A setting's value as an environment variable holds it."""
+
+    @classmethod
+    @abstractmethod
+    def read_config(cls, path: str) -> dict[str, Any]:
+        """The settings in a file.
+
+        Raises:
+            ConfigError: naming the file.
+        """
+
+    @abstractmethod
+    def checked(self, given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """The settings as they are used, and a sentence for each that cannot be."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of all connections; may be called twice, and from a signal handler."""
+
+    @property
+    def pages(self) -> PageWriter:
+        """The writer of messages."""
+        return cast("PageWriter", self.message_writer)
+
+    @classmethod
+    def known_settings(cls) -> dict[str, JSONSchema]:
+        """Name to JSON Schema, with what the SDK adds for every tap."""
+        schema = cls.config_jsonschema
+        cls.append_builtin_config(schema)
+        found: dict[str, JSONSchema] = schema["properties"]
+        return found
+
+    @classmethod
+    def environment(cls) -> dict[str, Any]:
+        """The settings that environment variables hold, an empty one being unset."""
+        known = cls.known_settings()
+        texts = parse_environment_config(
+            {"properties": {name: {"type": "string"} for name in known}},
+            cls._env_var_prefix,
+        )
+        return {
+            n: cls.read_setting(text, known[n]) for n, text in texts.items() if text
+        }
+
+    @classproperty
+    @override
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
+        found: dict[str, Any] = cls.environment()
+        return found
+
+    @override
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        self._config, found = self.checked(self._config)
+        if found and raise_errors:
+            schema = {"properties": self.known_settings()}
+            raise ConfigValidationError(found[0], errors=found, schema=schema)
+        return found
+
+    @override
+    def setup_mapper(self) -> None:
+        """Make the stream maps, also those of streams that are not selected.
+
+        The SDK gives such a stream no columns, and then fails for want of its key.
+        """
+        super(Tap, self).setup_mapper()
+        known = deepcopy(self.catalog)
+        for entry in known.streams:
+            entry.metadata.root.selected = True
+        self.mapper.register_raw_streams_from_catalog(known)
+
+    @override
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """Ask the writing thread to stop between two lines, the others at once."""
+        # In a thread: the one that was interrupted may hold the locks this needs.
+        _thread.start_new_thread(self.close, ())
+        writer = self.__dict__.get("message_writer")
+        if writer is None:  # the SDK takes the signals before it makes one
+            raise Terminated(signum)
+        writer.lines.on_signal(signum, frame)
+
+    def write_last_state(self) -> None:
+        """Write the bookmarks as they are, unless that was done.
+
+        Raises:
+            OutputGone: nobody would read it.
+        """
+        self._state_writer.write_state(self.state)
+
+    @override
+    @classmethod
+    def cb_config(
+        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
+    ) -> _ConfigInput:
+        """Read the files of `--config`, the later ones over the earlier."""
+        config: dict[str, Any] = {}
+        try:
+            for path in value:
+                config |= {} if path == "ENV" else cls.read_config(path)
+        except ConfigError as error:
+            cls.logger.error("%s", error)  # noqa: TRY400 - the sentence is enough
+            ctx.exit(1)
+        return _ConfigInput(config, "ENV" in value)
+
+
+def given_config(given: object) -> dict[str, Any]:
+    """What `--config` gave, as the tap's arguments."""
+    if not isinstance(given, _ConfigInput):
+        return {}
+    return {"config": given.config, "parse_env_config": given.parse_env}
