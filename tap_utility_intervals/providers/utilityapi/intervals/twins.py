@@ -86,33 +86,36 @@ def each_once(
     told: dict[Key, set[Decimal | None]] = {}
     for row in made:
         key = row.interval_start, row.channel, row.interval_end
-        value = None if row.quantity is None else read_number(row.quantity)
-        values = told.setdefault(key, set())
-        is_repeated = (row.interval_start, row.interval_end) not in doubled and (
+        known = found.setdefault(key, row)
+        if known is row:
+            continue
+        value, values = _value(row), told.setdefault(key, {_value(known)})
+        if (row.interval_start, row.interval_end) not in doubled and (
             value is None or not values.isdisjoint((value, None))
-        )
-        if key not in found:
-            found[key] = row
-        elif is_repeated:
+        ):
             warn("a reading is listed twice in one Interval object and kept once")
             if values == {None}:
-                found[key] = row  # it said nothing
+                found[key] = row  # the one before said nothing
                 values.clear()
         else:
             warn("two values for one stretch of time: the second got #2 in its channel")
-            told[_apart(row, len(values) + 1, found)] = {value}
+            _keep_apart(row, len(values) + 1, found)
         values.add(value)
     return found
 
 
-def _apart(row: IntervalRecord, number: int, found: dict[Key, IntervalRecord]) -> Key:
+def _value(row: IntervalRecord) -> Decimal | None:
+    return None if row.quantity is None else read_number(row.quantity)
+
+
+def _keep_apart(
+    row: IntervalRecord, number: int, found: dict[Key, IntervalRecord]
+) -> None:
     """Take a row under the next channel that is free."""
     channel = row.channel
     while True:
         row.channel = f"{channel}#{number}"
         key = row.interval_start, row.channel, row.interval_end
-        if key not in found:
-            break
+        if found.setdefault(key, row) is row:
+            return
         number += 1
-    found[key] = row
-    return key
