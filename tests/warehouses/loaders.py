@@ -85,7 +85,7 @@ class DuckDB:
         return log.exists() and b"Loading 1000 rows into" in log.read_bytes()
 
     def prepare(self) -> None:
-        self.execute(documented(""))
+        self.execute(documented("", "duckdb"))
 
     def execute(self, sql: str) -> None:
         with duckdb.connect(str(self.file)) as connection:
@@ -128,7 +128,7 @@ class Files:
         return any(f.read_bytes().count(b"\n") > 1 for f in self.files("intervals"))
 
     def prepare(self) -> None:
-        self.execute(documented(""))
+        self.execute(documented("", "duckdb"))
 
     def execute(self, sql: str) -> None:
         self.connection.execute(sql)
@@ -173,4 +173,6 @@ class PostgreSQL:
         self.server.run("-c", f"set search_path = {self.path}", "-c", sql)
 
     def query(self, sql: str) -> list[Row]:
+        if self.path != "utility_intervals":
+            self.execute(documented("refresh"))
         return self.server.query(sql, self.path)

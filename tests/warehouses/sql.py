@@ -8,13 +8,14 @@ from pathlib import Path
 from tests.packaging.tree import ROOT
 
 PAGE = ROOT / "docs" / "warehouses.md"
+KINDS = {"", "csv", "jsonl", "duckdb", "postgresql", "refresh", "prune"}
 BLOCK = re.compile(r"^```sql ?(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def documented(*kinds: str) -> str:
     """All blocks of these kinds, in the page's order; "" is what runs everywhere."""
     found = BLOCK.findall(PAGE.read_text(encoding="utf-8"))
-    assert {kind for kind, _ in found} == {"", "csv", "jsonl", "postgresql"}
+    assert {kind for kind, _ in found} == KINDS
     return "\n".join(text for kind, text in found if kind in kinds)
 
 
