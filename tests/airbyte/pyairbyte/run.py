@@ -25,7 +25,7 @@ from tests.oracle import channel, meter_key, naive
 from tests.syncing import config
 
 HERE = Path(__file__).parent
-STREAMS = ["intervals", "meters", "usage"]
+STREAMS = ["intervals", "meters", "usage", "coverage"]
 COLUMNS = "provider, meter_key, channel, interval_start, interval_end, quantity"
 LOOKBACK = 2
 BLOCK_DAYS = 4
