@@ -9,4 +9,4 @@ from tap_utility_intervals.sandbox import nectar, utilityapi
 if TYPE_CHECKING:
     from tap_utility_intervals.sandbox.provider import Provider
 
-PROVIDERS: tuple[Provider, ...] = (utilityapi.PROVIDER, nectar.PROVIDER)
+PROVIDERS: list[Provider] = [utilityapi.PROVIDER, nectar.PROVIDER]

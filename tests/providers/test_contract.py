@@ -33,6 +33,7 @@ from tests.providers.contract import (
     Subject,
     subject_of,
 )
+from tests.providers.tiny.joining import joined
 from tests.syncing import Run, config, sync
 from tests.tap.resuming import last_state, load
 
@@ -41,7 +42,14 @@ MENDING = pytest.mark.xfail(reason="the providers differ here", strict=False)
 HOURLY = Said("2026-03-01T00:00:00Z", "2026-03-01T01:00:00Z")
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(autouse=True)
+def _third() -> Iterator[None]:
+    """A third provider, in the two tables and nowhere else."""
+    with joined():
+        yield
+
+
+@pytest.fixture(params=[*NAMES, "tiny"])
 def subject(request: pytest.FixtureRequest) -> Subject:
     return subject_of(request.param)
 
