@@ -1,0 +1,42 @@
+"""What CONTRIBUTING leads to is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tap_utility_intervals.providers import PROVIDERS
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "tap_utility_intervals"
+TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+OURS = ("schemas/", "tests/", "docs/")
+
+MAP = re.findall(r"^\| .*? \| (.*) \|$", TEXT, re.MULTILINE)[1:]
+NAMED = sorted({path for row in MAP for path in re.findall(r"`([^`]+)`", row)})
+ELSEWHERE = sorted(
+    {
+        path
+        for path in re.findall(r"[\w./-]+", TEXT)
+        if path.startswith((*OURS, "scripts/", "benchmarks/"))
+    }
+)
+
+
+def test_the_map_has_rows() -> None:
+    assert len(NAMED) > 20
+    assert len(ELSEWHERE) > 5
+
+
+@pytest.mark.parametrize("path", NAMED)
+def test_each_path_on_the_map_exists_for_every_provider(path: str) -> None:
+    root = ROOT if path.startswith(OURS) else PACKAGE
+    for provider in PROVIDERS:
+        assert (root / path.replace("<provider>", provider.name)).exists()
+
+
+@pytest.mark.parametrize("path", ELSEWHERE)
+def test_each_path_in_the_text_exists(path: str) -> None:
+    assert (ROOT / path.rstrip(".")).exists()
