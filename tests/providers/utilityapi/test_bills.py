@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
 import pytest
 import requests
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from tap_utility_intervals.floor.outcomes import Outcome
 from tap_utility_intervals.sandbox import (
@@ -31,19 +33,22 @@ UIDS = ("1", "2", "3")
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(bill_world(*UIDS)) as up:
+        yield up
+
+
+def bill_world(*uids: str) -> World:
+    """Meters with a bill every thirty days."""
     begin = epoch("2025-12-01T05:00:00Z")
     series = synthetic(
         0, "b", "2025-12-01T05:00:00Z", "2026-05-01T00:00:00Z", minutes=1440
     )
     bills = bills_from(series, [begin + n * 30 * DAY for n in range(6)])
-    with Sandbox(
-        World(NOW, [UtilityMeter(u, series, bills=bills) for u in UIDS])
-    ) as up:
-        yield up
+    return World(NOW, [UtilityMeter(uid, series, bills=bills) for uid in uids])
 
 
-def synced(sandbox: Sandbox, state: Row | None = None, **settings: Any) -> Run:
-    return sync(config(sandbox, "utilityapi", max_retries=0, **settings), state)
+def synced(sandbox: Sandbox, state: Row | None = None, **chosen: Any) -> Run:
+    return sync(config(sandbox, "utilityapi", max_retries=0, **chosen), state)
 
 
 def told(run: Run) -> dict[str, Any]:
@@ -257,3 +262,48 @@ def test_a_bill_at_utc_midnight_has_the_dates_of_its_paper(
     found = synced(sandbox, utilityapi_meters=["1"], **bounds).rows("usage")
     dates = [(row["period_start_date"], row["period_end_date"]) for row in found]
     assert dates == [("2026-03-01", "2026-04-01")] * count
+
+
+COUNTS: dict[str, Callable[[int], Any]] = {
+    "honest": lambda count: count,
+    "null": lambda _: None,
+    "zero": lambda _: 0,
+    "odd": lambda _: "many",
+    "low": lambda count: max(count - 1, 0),
+    "high": lambda count: count + 2,
+}
+
+days = st.fixed_dictionaries(
+    {
+        "counts": st.sampled_from(sorted(COUNTS)),
+        "covered": st.booleans(),
+        "withheld": st.integers(0, 3),
+        "later": st.integers(0, 35),
+    }
+)
+
+
+@settings(derandomize=True, deadline=None, max_examples=12, phases=[Phase.generate])
+@given(st.lists(days, min_size=1, max_size=4))
+def test_whatever_is_listed_and_withheld_the_truth_comes_or_is_told(
+    turns: list[dict[str, Any]],
+) -> None:
+    known: dict[str, Decimal] = {}
+    state: Row | None = None
+    with Sandbox(bill_world("1")) as sandbox:
+        for turn in [*turns, None]:
+            sandbox.faults.clear()
+            if turn:
+                sandbox.world.advance(days=turn["later"])
+                listed = get(sandbox, "/meters")["meters"][0]
+                more = {"bill_count": COUNTS[turn["counts"]](listed["bill_count"])}
+                more |= {} if turn["covered"] else {"bill_coverage": None}
+                answering(sandbox, listed["bill_count"] - turn["withheld"], **more)
+            run = synced(sandbox, state)
+            state = run.state
+            known |= told(run)
+            told_of = warned(run) or run.tap.report.notes
+            says_all = turn and turn["counts"] in {"honest", "high"}
+            assert known == offered(sandbox) or told_of or not says_all
+        # A healthy day: a listing that says nothing has hidden nothing for good.
+        assert known == offered(sandbox)
