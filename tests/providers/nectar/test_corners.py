@@ -60,7 +60,7 @@ def test_the_past_is_found_where_only_requests_with_an_end_are_answered(
 
 
 @pytest.mark.usefixtures("few_rows")
-def test_totals_that_lie_cost_a_warning_only(
+def test_totals_that_promise_more_than_comes_are_told_and_every_row_comes(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     honest = Reading.count
@@ -72,7 +72,8 @@ def test_totals_that_lie_cost_a_warning_only(
     world = world_of(connection("a", kwh_meter("a", hourly("a", 40))))
     result = intervals(serve(world))
     assert result.values == expected(world)
-    assert any("totals" in warning for warning in result.report.warnings)
+    (error,) = result.lost
+    assert "more intervals than it gives" in str(error)
 
 
 def test_an_end_date_before_where_reading_would_begin(serve: Serve) -> None:
@@ -89,14 +90,16 @@ def test_an_end_date_before_where_reading_would_begin(serve: Serve) -> None:
     assert shelf.kept[key] == bookmark
 
 
-def test_rows_without_a_start_do_not_make_history_be_read_again(serve: Serve) -> None:
+def test_a_row_without_a_readable_start_fails_its_source(serve: Serve) -> None:
     sandbox, shelf = serve(world_of(connection("a"))), Shelf()
     body = page_of(row_of(1), row_of(2, start='"?"'), row_of(3))
     sandbox.faults.add(path="/interval/", status=200, body=body, times=None)
     for _ in range(2):
         result = intervals(sandbox, shelf, lookback_days=1)
-        assert [row.source_id for row in result.rows][-1] == "i3"
-        assert result.lost == []
+        assert [row.source_id for row in result.rows] == ["i1", "i3"]
+        (error,) = result.lost
+        assert "such as ? to " in str(error)
+        assert "replication_key_value" not in shelf.only
 
 
 def envelope(total: int, *rows: Any) -> str:

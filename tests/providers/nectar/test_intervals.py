@@ -354,7 +354,8 @@ def test_an_unchanged_connection_gives_the_same_bookmark(serve: Serve) -> None:
     sandbox.forget_requests()
     intervals(sandbox, shelf)
     assert shelf.kept == before
-    assert len(asked(sandbox)) <= 1 + 8  # one count, and the pages of the look-back
+    # Two counts, the pages of the look-back, and the proof that they are all.
+    assert len(asked(sandbox)) <= 2 + 8
 
 
 def test_what_is_restated_inside_the_lookback_comes_again(serve: Serve) -> None:
@@ -700,18 +701,8 @@ def test_a_value_that_cannot_be_read_costs_neither_row_nor_page(
     assert sum(result.report.warnings.values()) == 1
 
 
-@pytest.mark.parametrize(
-    "odd",
-    [
-        {"id": "null"},
-        {"id": ""},
-        {"start": '"yesterday"'},
-        {"start": "null"},
-        {"end": "17"},
-        {"end": ""},
-    ],
-)
-def test_a_row_without_a_key_is_left_out_and_its_neighbours_kept(
+@pytest.mark.parametrize("odd", [{"id": "null"}, {"id": ""}])
+def test_a_row_without_an_id_is_left_out_and_its_neighbours_kept(
     serve: Serve, odd: dict[str, str]
 ) -> None:
     sandbox, shelf = serve(world_of(connection("a"))), Shelf()
@@ -722,6 +713,28 @@ def test_a_row_without_a_key_is_left_out_and_its_neighbours_kept(
     assert sum(result.report.warnings.values()) == 1
     assert result.lost == []
     assert shelf.only["replication_key_value"] == "2026-03-03T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("odd", "shown"),
+    [
+        ({"start": '"yesterday"'}, "yesterday to"),
+        ({"start": "null"}, "nothing to"),
+        ({"end": "17"}, "to 17"),
+        ({"end": ""}, "to nothing"),
+    ],
+)
+def test_a_row_without_a_readable_time_is_a_told_loss_and_its_neighbours_come(
+    serve: Serve, odd: dict[str, str], shown: str
+) -> None:
+    sandbox, shelf = serve(world_of(connection("a"))), Shelf()
+    body = page_of(row_of(1), row_of(2, **odd), row_of(3))
+    sandbox.faults.add(path="/interval/", status=200, body=body, times=None)
+    result = intervals(sandbox, shelf)
+    assert [row.source_id for row in result.rows] == ["i1", "i3"]
+    (error,) = result.lost
+    assert shown in str(error)
+    assert "replication_key_value" not in shelf.only
 
 
 def test_a_row_that_is_no_object_and_odd_texts(serve: Serve) -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from array import array
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from urllib.parse import quote
 
-from tap_utility_intervals.floor.instants import seconds_form
+from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.instants import earlier, seconds_form
 from tap_utility_intervals.floor.records import IntervalRecord
 from tap_utility_intervals.providers.http import Params
 from tap_utility_intervals.providers.nectar.client import ATTEMPTS, Census, Client
 from tap_utility_intervals.providers.nectar.mapping import intervals as normalize
 from tap_utility_intervals.providers.nectar.mapping import values
 from tap_utility_intervals.providers.nectar.objects import Interval, Page, interval_page
+
+OUTSIDE = timedelta(hours=26)
+"""Bounds that are read in another time zone move by no more; beyond lies no filter."""
 
 _LATEST = datetime.max.replace(tzinfo=timezone.utc)
 
@@ -38,11 +44,25 @@ class Batch:
     rows: list[IntervalRecord] = field(default_factory=list)
     starts: list[datetime] = field(default_factory=list)
     """Of every different row in the span, also of those that have no key."""
+    seen: array[int] = field(default_factory=lambda: array("q"))
+    """Hashes of their ids: eight bytes a row, to tell which came before."""
+    unreadable: list[str] = field(default_factory=list)
+    """The times, as sent, of rows that have no readable start or end."""
     strays: int = 0
-    """Rows of which not even the start can be read."""
-    keyless: int = 0
+    """How many of these have no readable start: they count for no span."""
+    nameless: int = 0
     doubled: int = 0
     """Ids that the list truly held more than once."""
+
+    def without(self, known: set[int]) -> Batch:
+        """What did not come before, as far as ids can tell."""
+        fresh = [row for row in self.rows if hash(row.source_id) not in known]
+        starts = [row.interval_start for row in fresh]
+        return Batch(fresh, starts, array("q", (hash(r.source_id) for r in fresh)))
+
+
+class FilterIgnored(Exception):  # noqa: N818 - it says what happened
+    """A row lies wholly outside of what was asked for: the server does not filter."""
 
 
 class TooMany(Exception):  # noqa: N818 - it says what happened
@@ -67,6 +87,7 @@ class Spans:
         self._filters = list(filters)
         self._record = to_record.record
         self._counted: set[str] = set()
+        self._pages = 0
         self._opening: tuple[datetime | None, Page[Interval]] | None = None
 
     def count(self, start: datetime | None) -> int:
@@ -74,51 +95,99 @@ class Spans:
 
         Raises:
             errors.TooWide: when Nectar cannot tell in its ten seconds.
+            FilterIgnored: when it counts what was not asked for, too.
         """
-        page = self._page(Span(start, None), None)
+        page = self._page(Span(start, None))
+        for row in page.items:
+            with suppress(ValueError):
+                _hold_to(row, values.instant(row.start)[0], start, None)
         self._opening = start, page  # perhaps what comes next is to read from here
         # A total of less than what comes with it is none: reading will tell.
         return max(page.total or 0, len({row.id for row in page.items}))
 
     def read(
-        self, span: Span, padding: timedelta | None, most: int | None = None
+        self,
+        span: Span,
+        padding: timedelta | None,
+        most: int | None = None,
+        early: timedelta = timedelta(0),
     ) -> Batch:
-        """Read a span until it stands still.
+        """Read a span until it stands still, asking from so much earlier on.
 
         Raises:
             errors.BadAnswer: when it never does.
+            FilterIgnored: when rows come that were not asked for.
             TooMany: when it holds more than `most` rows.
         """
         before: Census | None = None
-        until = _padded(span.stop, padding)
+        asked = Span(_earlier(span.start, early), _padded(span.stop, padding))
         for attempt in range(ATTEMPTS):
-            first = self._first(span, until)
+            first = self._first(asked)
             if most is not None and (first.total or 0) > most:
                 raise TooMany
-            census, batch = self._attempt(span, until, first)
+            census, batch = self._attempt(span, asked, first)
             if census.is_whole(before):
                 self._note(census, batch)
                 return batch
             before, self._opening = census, None
             self.client.pause(attempt)
-        where = f"connection {self._connection_id}, intervals {_named(span)}"
-        raise self.client.unsteady(self._path, where)
+        raise self.client.unsteady(self._path, self._where(span))
+
+    def has_before(self, start: datetime | None, first: datetime) -> bool:
+        """Tell whether any row starts in [start, first) and ends by then."""
+        for row in self._page(Span(start, first)).items:
+            with suppress(ValueError):
+                if values.instant(row.start)[0] < first:
+                    return True
+        return False
+
+    def is_at_end(self) -> bool:
+        """Tell whether nothing new stands beyond the last page that was read."""
+        number = self._pages + 1
+        try:
+            page = self.client.page(
+                self._path, self._filters, number, interval_page, self._source
+            )
+        except (errors.Gone, errors.BadRequest):
+            return True  # documented is the last page once more
+        return all(row.id in self._counted for row in page.items)
+
+    def warn(self, what: str) -> None:
+        """Count a warning."""
+        self.client.report.warn(what)
+
+    def error(self, problem: str, span: Span | None = None) -> errors.BadAnswer:
+        """The error for what this connection does; its bookmark must stay."""
+        where = self._source if span is None else self._where(span)
+        return errors.BadAnswer(
+            self.client.transport.endpoint.provider,
+            self._path,
+            source=where,
+            problem=problem,
+        )
+
+    def capped(self, span: Span, failure: Exception) -> Exception:
+        """What it means that even the narrowest window is too wide."""
+        if isinstance(failure, TooMany):
+            return self.error("counts no further than its list is long", span)
+        return failure
 
     def _attempt(
-        self, span: Span, until: datetime | None, first: Page[Interval]
+        self, span: Span, asked: Span, first: Page[Interval]
     ) -> tuple[Census, Batch]:
         census, batch = Census(), Batch()
         newest: dict[str, IntervalRecord] = {}
-        self._counted = set()
+        self._counted, self._pages = set(), 0
         pages = self.client.pages(
-            self._path, self._params(span, until), interval_page, self._source, first
+            self._path, self._params(asked), interval_page, self._source, first
         )
         try:
             for page in pages:
+                self._pages += 1
                 census.count(page.total, (row.id for row in page.items))
                 if census.moved:
                     break
-                self._take(page, span, newest, batch)
+                self._take(page, span, asked, newest, batch)
                 if census.is_endless:
                     break
         finally:
@@ -130,6 +199,7 @@ class Spans:
         self,
         page: Page[Interval],
         span: Span,
+        asked: Span,
         newest: dict[str, IntervalRecord],
         batch: Batch,
     ) -> None:
@@ -139,17 +209,22 @@ class Spans:
                 start, _ = values.instant(row.start)
             except ValueError:
                 batch.strays += 1
-                batch.keyless += 1
+                batch.unreadable.append(_times(row))
                 continue
             if not span.holds(start):
+                _hold_to(row, start, asked.start, asked.stop)
                 continue
             if not row.id or row.id not in self._counted:
                 self._counted.add(row.id)
                 batch.starts.append(start)
+                batch.seen.append(hash(row.id))
+            if not row.id:
+                batch.nameless += 1
+                continue
             try:
                 record = self._record(row, page.read_at)
             except ValueError:
-                batch.keyless += 1
+                batch.unreadable.append(_times(row))
                 continue
             known = newest.get(row.id)
             if known is None or normalize.newer(record, known):
@@ -159,38 +234,60 @@ class Spans:
         warn = self.client.report.warn
         if len(census.ids) + census.nameless != (census.total or 0):
             batch.doubled = len(census.twice)
-        if batch.keyless:
-            warn(
-                "nectar: an interval without a readable id, start or end is left out",
-                batch.keyless,
-            )
+        if batch.nameless:
+            warn("nectar: an interval without an id is left out", batch.nameless)
         for row in batch.rows:
             self.longest = max(self.longest, row.interval_end - row.interval_start)
 
-    def _first(self, span: Span, until: datetime | None) -> Page[Interval]:
+    def _first(self, asked: Span) -> Page[Interval]:
         """The first page, unless counting has just brought it."""
         opening = self._opening
-        if until is None and opening is not None and opening[0] == span.start:
+        if asked.stop is None and opening is not None and opening[0] == asked.start:
             self._opening = None
             return opening[1]
-        return self._page(span, until)
+        return self._page(asked)
 
-    def _page(self, span: Span, until: datetime | None) -> Page[Interval]:
+    def _page(self, asked: Span) -> Page[Interval]:
         return self.client.page(
-            self._path, self._params(span, until), 1, interval_page, self._source
+            self._path, self._params(asked), 1, interval_page, self._source
         )
 
-    def _params(self, span: Span, until: datetime | None) -> list[tuple[str, str]]:
+    def _params(self, asked: Span) -> list[tuple[str, str]]:
         params = list(self._filters)
-        if span.start is not None:
-            params.append(("startDate", seconds_form(span.start)))
-        if until is not None:
-            params.append(("endDate", seconds_form(until)))
+        if asked.start is not None:
+            params.append(("startDate", seconds_form(asked.start)))
+        if asked.stop is not None:
+            params.append(("endDate", seconds_form(asked.stop)))
         return params
+
+    def _where(self, span: Span) -> str:
+        return f"{self._source}, intervals {_named(span)}"
 
     @property
     def _source(self) -> str:
         return f"connection {self._connection_id}"
+
+
+def _hold_to(
+    row: Interval, start: datetime, asked: datetime | None, until: datetime | None
+) -> None:
+    """Refuse a row that no filter would have let through."""
+    too_late = until is not None and start - OUTSIDE >= until
+    too_early = asked is not None and start + OUTSIDE < asked
+    if too_early and asked is not None:
+        # A filter that takes what overlaps gives a long reading that began before.
+        with suppress(ValueError):
+            too_early = values.instant(row.end)[0] + OUTSIDE < asked
+    if too_early or too_late:
+        raise FilterIgnored
+
+
+def _times(row: Interval) -> str:
+    return f"{row.start or 'nothing'} to {row.end or 'nothing'}"
+
+
+def _earlier(start: datetime | None, by: timedelta) -> datetime | None:
+    return None if start is None else earlier(start, by)
 
 
 def _padded(stop: datetime | None, padding: timedelta | None) -> datetime | None:

@@ -33,6 +33,8 @@ from tap_utility_intervals.providers.nectar.intervals.windows import Reading
 from tap_utility_intervals.providers.nectar.mapping import intervals as normalize
 
 ROWS_AT_ONCE = 5_000
+TOLD = 3
+"""How many unreadable times an error shows."""
 COUNTS = 3
 """How often the rows before the look-back are counted before history is read again."""
 
@@ -116,6 +118,7 @@ class ConnectionJob:
         self.report = reading.client.report
         self.overlaps = Overlaps()
         self.is_countable = True
+        self._unreadable: list[str] = []
         self.stretches: list[Stretch] = []
         self.is_whole = not wish.is_filtered
 
@@ -137,14 +140,21 @@ class ConnectionJob:
         spans = self.reading.walk(start, wish.end)
         for span, batch in spans:
             yield from self._rows(batch)
-            self.is_whole = self.is_whole and not batch.keyless
+            self.is_whole = self.is_whole and not batch.nameless
             seen = [row.interval_start for row in batch.rows]
             mark = mark.at(max((s for s in seen if s <= wish.started), default=None))
             self._tally(tally, batch)
-            if span.stop is not None and span.stop != wish.end:
+            self._unreadable += batch.unreadable
+            if span.stop not in {None, wish.end} and not self._unreadable:
                 mark = self._counted(mark, tally, span)
                 yield from self._reached(replace(mark, resume=span.stop))
+        loss = self._loss
+        self.is_whole = self.is_whole and loss is None
         yield Covered(self._covered(read_at, start))
+        if loss is not None:
+            # What was reached on the way lies behind the loss.
+            yield from self._reached(self.old or self.terms.begun(None))
+            raise loss
         mark = self._counted(mark, tally, Span(start, None), finally_=True)
         yield from self._reached(replace(mark, resume=None))
 
@@ -196,6 +206,15 @@ class ConnectionJob:
         except errors.TooWide:
             self.reading.is_counted = False
             return None
+
+    @property
+    def _loss(self) -> errors.SourceError | None:
+        """What is known to be missing: then the bookmark must stay."""
+        if self._unreadable:
+            times = ", ".join(self._unreadable[:TOLD])
+            problem = f"sent {len(self._unreadable)} intervals with unreadable times"
+            return self.reading.error(f"{problem}, such as {times}")
+        return self.reading.loss
 
     def _rows(self, batch: Batch) -> Iterator[Rows]:
         """The rows of a window in order, each with a key of its own."""
