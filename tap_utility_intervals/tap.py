@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from functools import cached_property
@@ -27,7 +27,7 @@ from tap_utility_intervals.floor.clock import Clock
 from tap_utility_intervals.floor.outcomes import Report
 from tap_utility_intervals.floor.records import CoverageRecord
 from tap_utility_intervals.providers import PROVIDERS
-from tap_utility_intervals.providers.base import Provider, Run, Session
+from tap_utility_intervals.providers.base import Bookmark, Provider, Run, Session
 from tap_utility_intervals.settings import checks
 from tap_utility_intervals.settings.shared import JSONSchema, Settings
 from tap_utility_intervals.singer.hooks import HookedTap, classproperty, given_config
@@ -100,7 +100,7 @@ class TapUtilityIntervals(HookedTap):
 
     @override
     def load_state(self, state: dict[str, Any]) -> None:
-        super().load_state(readable(state))
+        super().load_state(readable(state, _upgraded))
         for stream in self.state.get("bookmarks", {}).values():
             self.clock.follow(stream.get(READ_AT))
 
@@ -218,6 +218,14 @@ class TapUtilityIntervals(HookedTap):
             self.logger.error("%s", error)
         self.close()
         sys.exit(code)
+
+
+def _upgraded(stream: str, context: Mapping[str, str], bookmark: Bookmark) -> Bookmark:
+    """A bookmark of an earlier STATE version as its provider has them now."""
+    for provider in PROVIDERS:
+        if provider.name == context.get("provider"):
+            return provider.upgrade(stream, bookmark)
+    return bookmark
 
 
 def _load(setting: str, file: IO[str] | None) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import msgspec
 from singer_sdk.helpers._state import StateWriter
@@ -25,8 +25,17 @@ if TYPE_CHECKING:
 
     from tap_utility_intervals.singer.writer import PageWriter
 
-VERSION = 1
-"""Of what a bookmark holds beyond the SDK's own keys."""
+VERSION = 2
+"""Of what a bookmark holds beyond the SDK's own keys.
+
+1: UtilityAPI's instants were seconds since 1970. 2: all instants are texts.
+"""
+
+Upgrade: TypeAlias = Callable[[str, Mapping[str, str], dict[str, Any]], dict[str, Any]]
+"""Makes a bookmark of this version of one of an earlier: stream, context, bookmark."""
+
+_WHOSE = ("context", "replication_key")
+"""What in an entry is not the bookmark, but says whose it is."""
 
 STATE_SHARE = 0.05
 """STATE may make up so much of what is written, beside the records."""
@@ -60,11 +69,7 @@ class Bookmarks:
         entry = self._entries[place]
         if entry.get("replication_key", self.replication_key) != self.replication_key:
             return None  # it followed another column: worthless for this one
-        return {
-            name: value
-            for name, value in entry.items()
-            if name not in {"context", "replication_key"}
-        }
+        return {name: value for name, value in entry.items() if name not in _WHOSE}
 
     def put(self, context: Mapping[str, str], bookmark: Mapping[str, Any]) -> None:
         """Remember a source, in the place of what was remembered before.
@@ -110,8 +115,10 @@ def _key(context: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((name, str(value)) for name, value in context.items()))
 
 
-def readable(state: Mapping[str, Any]) -> dict[str, Any]:
+def readable(state: Mapping[str, Any], upgrade: Upgrade) -> dict[str, Any]:
     """A state as it was handed back, without what no bookmark can be read from.
+
+    All of it is of this version then: no state holds bookmarks in two forms.
 
     Raises:
         ConfigError: when a newer version of this tap wrote it.
@@ -120,15 +127,17 @@ def readable(state: Mapping[str, Any]) -> dict[str, Any]:
     streams = bookmarks if isinstance(bookmarks, dict) else {}
     return {
         "bookmarks": {
-            name: _readable(name, found)
+            name: _readable(name, found, upgrade)
             for name, found in streams.items()
             if isinstance(found, dict)
         }
     }
 
 
-def _readable(stream: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    version = found.get("version", VERSION)
+def _readable(
+    stream: str, found: Mapping[str, Any], upgrade: Upgrade
+) -> dict[str, Any]:
+    version = found.get("version", 1)
     if not isinstance(version, int) or version > VERSION:
         problem = f"has version {version} for {stream}, this tap knows up to {VERSION}"
         advice = "upgrade the tap, or start without that state"
@@ -142,7 +151,17 @@ def _readable(stream: str, found: Mapping[str, Any]) -> dict[str, Any]:
         for entry in entries
         if isinstance(entry, dict) and isinstance(entry.get("context"), dict)
     ]
-    return {**found, "partitions": kept}
+    if version < VERSION:
+        kept = [_upgraded(stream, entry, upgrade) for entry in kept]
+    return {**found, "version": VERSION, "partitions": kept}
+
+
+def _upgraded(
+    stream: str, entry: Mapping[str, Any], upgrade: Upgrade
+) -> dict[str, Any]:
+    whose = {name: entry[name] for name in _WHOSE if name in entry}
+    bookmark = {name: value for name, value in entry.items() if name not in _WHOSE}
+    return {**whose, **upgrade(stream, entry["context"], bookmark)}
 
 
 class StateOutlet(StateWriter):

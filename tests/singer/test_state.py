@@ -29,6 +29,10 @@ def meter(uid: str, provider: str = "utilityapi") -> dict[str, str]:
     return {"provider": provider, "meter_key": uid}
 
 
+def unchanged(_stream: str, _context: Any, bookmark: dict[str, Any]) -> dict[str, Any]:
+    return bookmark
+
+
 # --- bookmarks ------------------------------------------------------------------------
 
 
@@ -195,7 +199,7 @@ class AgainstAModel(RuleBasedStateMachine):
     @rule()
     def reload(self) -> None:
         stored = json.loads(json.dumps({"bookmarks": {"s": self.state}}))
-        self.state = readable(stored)["bookmarks"]["s"]
+        self.state = readable(stored, unchanged)["bookmarks"]["s"]
         self.bookmarks = Bookmarks(self.state, KEY)
 
     @invariant()
@@ -223,7 +227,7 @@ def test_a_state_of_ours_is_read_as_it_is() -> None:
     bookmarks = Bookmarks(state := {}, KEY)  # type: ignore[var-annotated]
     bookmarks.put(meter("1"), {"x": 1})
     whole = {"bookmarks": {"intervals": state, "meters": {}, "other": {"a": 1}}}
-    assert readable(whole) == whole
+    assert readable(whole, unchanged) == whole
 
 
 @pytest.mark.parametrize(
@@ -244,7 +248,7 @@ def test_a_state_of_ours_is_read_as_it_is() -> None:
     ],
 )
 def test_what_no_bookmark_can_be_read_from_is_no_bookmark(state: Any) -> None:
-    found = readable(state)["bookmarks"].get("intervals", {})
+    found = readable(state, unchanged)["bookmarks"].get("intervals", {})
     bookmarks = Bookmarks(found, KEY)
     assert len(bookmarks) == 0
     bookmarks.put(meter("1"), {"x": 1})
@@ -254,7 +258,7 @@ def test_what_no_bookmark_can_be_read_from_is_no_bookmark(state: Any) -> None:
 def test_odd_neighbours_cost_no_bookmark() -> None:
     good = {"context": meter("1"), "x": 1}
     state = {"bookmarks": {"s": {"partitions": [None, good, {"context": 3}]}}}
-    bookmarks = Bookmarks(readable(state)["bookmarks"]["s"], KEY)
+    bookmarks = Bookmarks(readable(state, unchanged)["bookmarks"]["s"], KEY)
     assert bookmarks.get(meter("1")) == {"x": 1}
     assert len(bookmarks) == 1
 
@@ -263,8 +267,28 @@ def test_odd_neighbours_cost_no_bookmark() -> None:
 def test_a_newer_version_is_refused_with_advice(version: Any) -> None:
     state = {"bookmarks": {"intervals": {"version": version, "partitions": []}}}
     with pytest.raises(ConfigError, match="upgrade the tap") as caught:
-        readable(state)
+        readable(state, unchanged)
     assert "intervals" in str(caught.value)
+
+
+@pytest.mark.parametrize("version", [{}, {"version": 1}], ids=["unsaid", "1"])
+def test_an_older_version_is_converted_whole_when_it_is_loaded(version: Any) -> None:
+    def upgrade(stream: str, context: Any, bookmark: Any) -> Any:
+        return {"at": f"{stream} {context['meter_key']} {bookmark['at']}"}
+
+    entries = [{"context": meter(uid), "replication_key": KEY, "at": 1} for uid in "12"]
+    state = {"bookmarks": {"s": {**version, "partitions": entries, "other": 3}}}
+    found = readable(state, upgrade)
+    assert found["bookmarks"]["s"] == {
+        "version": VERSION,
+        "other": 3,
+        "partitions": [
+            {"context": meter(uid), "replication_key": KEY, "at": f"s {uid} 1"}
+            for uid in "12"
+        ],
+    }
+    assert readable(found, upgrade) == found
+    assert entries[0]["at"] == 1
 
 
 json_values = st.recursive(
@@ -285,7 +309,7 @@ json_values = st.recursive(
 )
 def test_any_json_is_read_or_ignored(found: dict[str, Any]) -> None:
     for state in (found, {"bookmarks": found}, {"bookmarks": {"s": found}}):
-        for stream in readable(state)["bookmarks"].values():
+        for stream in readable(state, unchanged)["bookmarks"].values():
             bookmarks = Bookmarks(stream, KEY)
             bookmarks.put(meter("1"), {"x": 1})
             bookmarks.keep_only("utilityapi", [meter("1")])
