@@ -8,7 +8,7 @@ from typing import Any
 
 from typing_extensions import Self
 
-from tap_utility_intervals.settings import shared
+from tap_utility_intervals.settings import checks, shared
 from tap_utility_intervals.settings.shared import JSONSchema, Settings
 
 NAME = "tiny"
@@ -43,7 +43,7 @@ class TinySettings:
     def parse(cls, config: Mapping[str, Any], common: Settings) -> Self:
         """Read them out of a checked configuration."""
         given = shared.filled(config, SETTINGS)
-        url = shared.base_url(
+        url = checks.base_url(
             BASE_URL, given[BASE_URL], allow_insecure_http=common.allow_insecure_http
         )
-        return cls(shared.credential(CREDENTIAL, given[CREDENTIAL]), url)
+        return cls(checks.credential(CREDENTIAL, given[CREDENTIAL]), url)
