@@ -31,7 +31,8 @@ class Sandbox:
         """Ask one control endpoint."""
         data = json.dumps(body).encode() if body else None
         url = f"{self.url}/_sandbox/{path}"
-        request = Request(url, data, method=method)  # noqa: S310 - loopback
+        headers = {"Content-Type": "application/json"}
+        request = Request(url, data, headers, method=method)  # noqa: S310 - loopback
         with urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
             answered: bytes = answer.read()
         return answered

@@ -38,12 +38,14 @@ from tap_utility_intervals.sandbox.readings import (
     local,
     restated,
     without,
+    without_zeros,
 )
 from tap_utility_intervals.sandbox.rows import BillTruth, MeterTruth, ReadingTruth
 from tap_utility_intervals.sandbox.scenarios import (
     SCENARIOS,
     bench_world,
     default_world,
+    demo_world,
     solar,
     synthetic,
     tiny_world,
@@ -92,6 +94,7 @@ __all__ = [
     "bills_from",
     "default_world",
     "delayed",
+    "demo_world",
     "epoch",
     "identifiers",
     "local",
@@ -103,4 +106,5 @@ __all__ = [
     "tiny_world",
     "truth",
     "without",
+    "without_zeros",
 ]

@@ -60,6 +60,7 @@ class Authorization:
     revoked: int | None = None
     declined: bool = False
     archived: bool = False
+    referrals: Sequence[str] = ()
     customer_email: str = "PLANTED-EMAIL-customer@example.com"
 
 

@@ -23,6 +23,9 @@ class LineItem(NamedTuple):
     volume: str | None = None
     rate: str | None = None
     kind: str = "delivery"
+    start: int | None = None
+    end: int | None = None
+    """None: those of the bill."""
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,18 @@ import json
 from dataclasses import asdict, fields
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from tap_utility_intervals.sandbox.faults import Fault
+from tap_utility_intervals.sandbox.options import set_options
 from tap_utility_intervals.sandbox.wire import Answer, Request, answer
 
 if TYPE_CHECKING:
     from tap_utility_intervals.sandbox.service import Service
 
 PREFIX = "/_sandbox/"
+LOOPBACK = ("127.0.0.1", "localhost")
+JSON = "application/json"
 
 
 def control(sandbox: Service, request: Request) -> Answer:
@@ -22,16 +26,38 @@ def control(sandbox: Service, request: Request) -> Answer:
         "clock": _clock,
         "requests": _requests,
         "faults": _faults,
+        "options": _options,
         "truth": _truth,
         "summary": _summary,
     }
     name = request.path[len(PREFIX) :].strip("/")
     if name not in handlers:
         return answer({"error": f"one of {sorted(handlers)}"}, 404)
+    if strange := _strange(request):
+        return answer({"error": strange}, 403)
     try:
         return handlers[name](sandbox, request)
     except (ValueError, TypeError, KeyError) as error:
         return answer({"error": str(error)}, 400)
+
+
+def _strange(request: Request) -> str | None:
+    """Tell why a request may come from a page that a browser shows, if it may.
+
+    A form of any page may POST to loopback, and a name may come to mean loopback: so
+    what changes something must say that it is JSON, which a form cannot, and every
+    request must name loopback and come from no other origin.
+    """
+    host = urlsplit(request.origin).hostname or ""
+    if host not in LOOPBACK:
+        return f"Host {host}: only {', '.join(LOOPBACK)} are answered here."
+    origin = request.headers.get("origin")
+    if origin is not None and origin != request.origin:
+        return f"Origin {origin}: requests of other pages are refused."
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if request.method not in {"GET", "HEAD", "DELETE"} and kind != JSON:
+        return f"Send Content-Type: {JSON}, as `curl --json` does."
+    return None
 
 
 def summary(sandbox: Service) -> dict[str, object]:
@@ -91,6 +117,24 @@ def _faults(sandbox: Service, request: Request) -> Answer:
                 raise ValueError(text)
             sandbox.faults.add(**settings)
     return answer({"faults": sandbox.faults.shown()})
+
+
+def _options(sandbox: Service, request: Request) -> Answer:
+    """How the providers behave where documents are silent: shown, or set."""
+    known = {
+        name: options
+        for name in sandbox.providers
+        if (options := getattr(sandbox.world, f"{name}_options", None)) is not None
+    }
+    if request.method == "POST":
+        wish = json.loads(request.body)
+        for name, settings in wish.items():
+            if name not in known:
+                text = f"unknown: {name}; known: {', '.join(known)}"
+                raise ValueError(text)
+            set_options(known[name], settings)
+        sandbox.world.changed()
+    return answer({name: asdict(options) for name, options in known.items()})
 
 
 def _truth(sandbox: Service, request: Request) -> Answer:

@@ -7,7 +7,7 @@ import re
 import threading
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +24,13 @@ Kind = Literal[
     "flood",
     "advance",
     "change",
+    "thin",
     "repeat",
+    "ignore",
+    "shift",
+    "drip",
+    "continue",
+    "mute",
 ]
 DAY = 86_400
 
@@ -41,12 +47,17 @@ class Fault:
     is one, too; a header `now+5` becomes the HTTP date five seconds from now); `reset`
     cuts the connection at once, `reset_in_body` in the middle of the body; `truncate`
     sends half a body as if it were whole; `slow` waits `seconds` and then answers;
-    `garbage` claims gzip and sends rubbish; `flood` sends `size` bytes of JSON;
+    `garbage` claims gzip and sends rubbish; `flood` sends `size` bytes of JSON (200 M);
     `advance` moves the clock by `seconds` before an answer that is healthy; `change`
     answers with `members` in place of the object's own and without those that `lacking`
-    names (`{self}` stands for the URL of the request, `+1` adds to a number); `repeat`
-    answers with what was answered before on this path, but for the members that
-    `keeping` names, which are the page's own.
+    names (`{self}` stands for the URL of the request, `+1` adds to a number), in every
+    object of the list `each` if that is set (`meters`, `intervals.readings`); `thin`
+    keeps one in `every` of the list `each`; `repeat` answers with what was answered
+    before on this path, but for the members that `keeping` names, which are the page's
+    own; `ignore` answers as if `parameters` had not been sent, `shift` as if those that
+    are instants were `seconds` later; `drip` sends `size` bytes (1) at a time,
+    `seconds` apart (`headers_too`: the head as well); `continue` sends `100 Continue`
+    every `seconds`, for ever; `mute` never answers.
     """
 
     kind: Kind = "status"
@@ -60,15 +71,30 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: str = ""
     seconds: float = 0
-    size: int = 200_000_000
+    size: int | None = None
     members: Mapping[str, object] = field(default_factory=dict)
     lacking: Sequence[str] = ()
     keeping: Sequence[str] = ()
+    parameters: Sequence[str] = ()
+    each: str = ""
+    every: int = 2
+    headers_too: bool = False
     min_days: float | None = None
     min_meters: int | None = None
     probability: float = 1
     seen: int = 0
     struck: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            text = f"kind {self.kind!r}: one of {', '.join(get_args(Kind))}"
+            raise ValueError(text)
+        for name in ("path", "query"):
+            try:
+                re.compile(getattr(self, name))
+            except (re.error, TypeError) as error:
+                text = f"{name} {getattr(self, name)!r}: {error}"
+                raise ValueError(text) from error
 
     def matches(self, provider: str, request: Request, now: int) -> bool:
         """Whether the request is of the kind that this rule is for."""
@@ -94,8 +120,6 @@ class Faults:
     def add(self, fault: Fault | None = None, /, **settings: object) -> Fault:
         """Add a rule, given whole or as its settings; returns it, with its counts."""
         rule = fault or Fault(**settings)  # type: ignore[arg-type]
-        re.compile(rule.path)
-        re.compile(rule.query)
         with self._lock:
             self._rules.append(rule)
         return rule

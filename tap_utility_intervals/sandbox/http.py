@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tap_utility_intervals.sandbox import control
+from tap_utility_intervals.sandbox.altered import object_of, request_of
 from tap_utility_intervals.sandbox.wire import (
     Answer,
     Request,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from tap_utility_intervals.sandbox.service import Service
 
 GZIP = {"Content-Encoding": "gzip"}
+FLOOD = 200_000_000
 NO_LINGER = struct.pack("ii", 1, 0)
 RUBBISH = b"\x1f\x8b\x08\x00this is not what it says it is" * 8
 REASONS = {status.value: status.phrase for status in HTTPStatus}
@@ -142,12 +144,18 @@ class Handler(BaseHTTPRequestHandler):
             sandbox.world.advance(seconds=fault.seconds)
         broken: dict[str, Callable[[], None]] = {
             "status": lambda: self._faulty(fault),
-            "flood": lambda: self._flood(fault.size),
+            "flood": lambda: self._flood(fault.size or FLOOD),
             "reset": self._abort,
             "garbage": lambda: self._send(Answer(200), RUBBISH, GZIP),
             "truncate": lambda: self._halved(provider, request),
             "reset_in_body": lambda: self._cut(provider, request),
             "change": lambda: self._changed(provider, request, fault),
+            "thin": lambda: self._changed(provider, request, fault),
+            "ignore": lambda: self._misread(provider, request_of(fault, request)),
+            "shift": lambda: self._misread(provider, request_of(fault, request)),
+            "drip": lambda: self._dripped(provider, request, fault),
+            "continue": lambda: self._endless(fault),
+            "mute": self._mute,
             "repeat": lambda: self._repeated(provider, request, fault),
         }
         healthy = partial(self._healthy, provider, request)
@@ -161,14 +169,47 @@ class Handler(BaseHTTPRequestHandler):
     def _changed(self, provider: str, request: Request, fault: Fault) -> None:
         """The healthy answer with other members, or without some."""
         whole = self._object(provider, request)
-        for name, value in fault.members.items():
-            if value == "+1":
-                whole[name] = int(str(whole.get(name))) + 1
-            else:
-                itself = f"{request.origin}{self.path}"
-                whole[name] = itself if value == "{self}" else value
-        left = {n: value for n, value in whole.items() if n not in fault.lacking}
-        self._send(Answer(200), encode(left).encode())
+        shown = object_of(fault, whole, f"{request.origin}{self.path}")
+        self._send(Answer(200), encode(shown).encode())
+
+    def _misread(self, provider: str, request: Request) -> None:
+        """The answer to a request that the provider does not read as it was sent."""
+        reply = self.server.sandbox.answer(provider, request)
+        self._send(reply, plain(reply.chunks))
+
+    def _dripped(self, provider: str, request: Request, fault: Fault) -> None:
+        """The healthy answer in small pieces, slowly."""
+        reply = self.server.sandbox.answer(provider, request)
+        body = plain(reply.chunks)
+        head = self._head(reply, len(body))
+        self.leave(reply.status, len(body))
+        if not fault.headers_too:
+            self._write(head)
+            head = b""
+        whole, size = head + body, fault.size or 1
+        for first in range(0, len(whole), size):
+            if self.server.sandbox.stopping.wait(fault.seconds):
+                return
+            self._write(whole[first : first + size])
+
+    def _endless(self, fault: Fault) -> None:
+        """Promises of an answer that never comes."""
+        self.close_connection = True
+        try:
+            while not self.server.sandbox.stopping.wait(fault.seconds):
+                self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        finally:
+            self.leave(0, 0)
+
+    def _mute(self) -> None:
+        """Nothing, until the sandbox ends or the client has gone."""
+        self.close_connection = True
+        self.connection.settimeout(0.05)
+        while not self.server.sandbox.stopping.is_set():
+            with suppress(TimeoutError):
+                if not self.connection.recv(1):
+                    break
+        self.leave(0, 0)
 
     def _repeated(self, provider: str, request: Request, fault: Fault) -> None:
         """The page before this one once more, as itself or under this one's name."""

@@ -1,9 +1,12 @@
-"""How the vendors behave where their documents are silent."""
+"""How the vendors behave where their documents are silent, or when they misbehave."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from tap_utility_intervals.sandbox.readings import TimeForm
 
 
 @dataclass
@@ -12,6 +15,10 @@ class UtilityOptions:
 
     `status_moves`: whether a meter's `status_ts` moves with every change of its data,
     only when data are added (a restatement is silent), or never; facts §5.2.
+    `lead_seconds`: by how much the meters' list is ahead of `/intervals` and `/bills`.
+    `block_order`: by which of their times Interval objects are ordered.
+    `next_link`: how `next` is spelled: a complete URL as documented, one with another
+    scheme or another name of the host, a path, a query alone, or no such key.
     """
 
     page_size: int = 1_000
@@ -27,11 +34,18 @@ class UtilityOptions:
     status_moves: Literal["data", "growth", "never"] = "data"
     collection_reads: int = 3
     collection_seconds: int = 900
+    lead_seconds: int = 0
+    block_order: Literal["start", "end", "created", "updated"] = "start"
+    next_link: Literal["url", "scheme", "host", "path", "query", "missing"] = "url"
+    times: TimeForm = "usual"
 
 
 @dataclass
 class NectarOptions:
-    """How Nectar behaves where its documents are silent; facts §8."""
+    """How Nectar behaves where its documents are silent; facts §8.
+
+    `most_counted` caps the totals of lists, `most_pages` the pages that can be read.
+    """
 
     page_size: int = 100
     order: Literal["start", "created", "shuffled"] = "start"
@@ -43,3 +57,37 @@ class NectarOptions:
     repeat_every: int = 0
     count_repeats: bool = True
     deleted_only: bool = False
+    most_counted: int | None = None
+    most_pages: int | None = None
+    times: TimeForm = "usual"
+
+
+def set_options(options: UtilityOptions | NectarOptions, wish: object) -> None:
+    """Set some options.
+
+    Raises:
+        ValueError: in one sentence, for a wrong name or value; nothing is set.
+    """
+    hints = get_type_hints(type(options))
+    names = [field.name for field in fields(options)]
+    if not isinstance(wish, dict) or not wish.keys() <= set(names):
+        text = f"unknown: {wish}; known: {', '.join(names)}"
+        raise ValueError(text)
+    for name, value in wish.items():
+        if not _fits(value, hints[name]):
+            text = f"{name} {value!r}: {_wanted(hints[name])}"
+            raise ValueError(text)
+    for name, value in wish.items():
+        setattr(options, name, value)
+
+
+def _fits(value: object, kind: Any) -> bool:  # noqa: ANN401 - it is a type's hint
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    return type(value) in (get_args(kind) if isinstance(kind, UnionType) else (kind,))
+
+
+def _wanted(kind: Any) -> str:  # noqa: ANN401
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(get_args(kind))}"
+    return str(kind) if isinstance(kind, UnionType) else str(kind.__name__)

@@ -13,7 +13,7 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 HOUR = 3_600
 DAY = 86_400
+TimeForm = Literal["usual", "naive", "hours", "basic", "comma", "midnight24"]
+"""How readings' times are spelled, all of it allowed by ISO 8601: as documented;
+without a zone; `2026-01-01 10:00:00+00`; `20260101T100000Z`; a comma before the
+fraction; the end of a day as its hour 24."""
 
 
 class Reading(NamedTuple):
@@ -108,7 +112,7 @@ class Series:
     """All that will ever be said about a meter's readings; meters may share it."""
 
     readings: Sequence[Reading]
-    _last: tuple[int, Snapshot] | None = field(default=None, repr=False)
+    _kept: dict[int, Snapshot] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.readings = sorted(
@@ -117,9 +121,10 @@ class Series:
 
     def at(self, now: int) -> Snapshot:
         """What is known at `now`: of every stretch the newest word."""
-        if self._last is None or self._last[0] != now:
-            self._last = (now, self._known(now))
-        return self._last[1]
+        if now not in self._kept:
+            self._kept = dict([*self._kept.items()][-1:])
+            self._kept[now] = self._known(now)
+        return self._kept[now]
 
     def as_of(self, stretch: Reading, now: int) -> Reading | None:
         """What was known at `now` about the stretch of time of another reading."""
@@ -184,6 +189,21 @@ def without(series: Series, holes: Iterable[tuple[int, int]]) -> Series:
     )
 
 
+def without_zeros(series: Series, channel: int) -> Series:
+    """The series with nothing said of this channel where it is zero."""
+    return Series(
+        [
+            r._replace(
+                values=tuple(
+                    None if n == channel and value and float(value) == 0 else value
+                    for n, value in enumerate(r.values)
+                )
+            )
+            for r in series.readings
+        ]
+    )
+
+
 def block_starts(
     series: Series, zone: str, days: int | str, seed: object = 0
 ) -> list[int]:
@@ -223,3 +243,21 @@ def stamp(seconds: int) -> datetime:
     """An instant of the provider's own clock (UTC); its microseconds only look busy."""
     micro = seconds * 7_919 % 1_000_000
     return datetime.fromtimestamp(seconds, timezone.utc).replace(microsecond=micro)
+
+
+def spelled(moment: datetime, form: TimeForm, *, is_end: bool = False) -> str:
+    """An instant in one of the spellings that ISO 8601 allows."""
+    if form == "naive":
+        return moment.replace(tzinfo=None).isoformat(timespec="microseconds")
+    if form == "hours":
+        text = moment.strftime("%Y-%m-%d %H:%M:%S%z")
+        return text.removesuffix("00") if text[-5] in "+-" else text
+    if form == "basic":
+        return moment.astimezone(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    text = moment.isoformat(timespec="microseconds")
+    if form == "comma":
+        return text.replace(".", ",")
+    if form == "midnight24" and is_end and text[11:19] == "00:00:00":
+        day = (moment - timedelta(days=1)).date()
+        return f"{day}T24:00:00{text[26:]}"
+    return text

@@ -76,7 +76,10 @@ def gzipped(chunks: Sequence[Chunk]) -> bytes:
 
 @dataclass(frozen=True)
 class Request:
-    """One request as the providers see it."""
+    """One request as the providers see it.
+
+    A fault may hide parameters from them: then `sent` holds all that were sent.
+    """
 
     method: str
     path: str
@@ -84,6 +87,12 @@ class Request:
     headers: Mapping[str, str]
     body: bytes
     origin: str
+    sent: Mapping[str, Sequence[str]] | None = None
+
+    @property
+    def whole_query(self) -> Mapping[str, Sequence[str]]:
+        """The parameters that were sent, those that a fault hides as well."""
+        return self.query if self.sent is None else self.sent
 
     def get(self, name: str) -> str | None:
         """The last value of a query parameter."""

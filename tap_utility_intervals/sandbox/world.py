@@ -1,7 +1,7 @@
 """The truth that both vendors serve: accounts, meters and a clock.
 
 A world is data. The same world at the same `now` always offers the same; the only
-things that change it are its clock and the two collection requests of UtilityAPI.
+things that change it are its clock and UtilityAPI's requests that collect or test.
 """
 
 from __future__ import annotations
@@ -70,6 +70,18 @@ class World:
             self.seconds = epoch(self.now)
             self.changed()
         return self.now
+
+    def add(self, authorization: Authorization, meters: Sequence[UtilityMeter]) -> None:
+        """A customer has authorized: there is more of UtilityAPI from now on."""
+        self.authorizations = [*self.authorizations, authorization]
+        self.utilityapi = [*self.utilityapi, *meters]
+        for name in (
+            "meters_by_uid",
+            "meters_by_authorization",
+            "authorizations_by_uid",
+        ):
+            self.__dict__.pop(name, None)
+        self.changed()
 
     def changed(self) -> None:
         """Tell that answers of before may no longer hold."""

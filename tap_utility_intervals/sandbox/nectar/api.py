@@ -98,7 +98,7 @@ class Nectar:
         if options.connections_as_list:
             return answer(shown)
         size = whole(request, "limit", options.page_size, MOST_CONNECTIONS)
-        return paged(request, "connections", shown, size)
+        return paged(request, "connections", shown, options, size=size)
 
     def _connections(self, owner: Company) -> list[Connection]:
         now = self.world.seconds
@@ -115,7 +115,7 @@ class Nectar:
                 for connection, account, meter in meters_there(self.world)
                 if connection.id in mine
             ]
-            return paged(request, "meters", shown, self.world.nectar_options.page_size)
+            return paged(request, "meters", shown, self.world.nectar_options)
         for _, account, meter in meters_there(self.world):
             if rest == [meter.id]:
                 return answer(objects.meter(meter, account))

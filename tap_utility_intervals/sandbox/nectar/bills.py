@@ -51,12 +51,11 @@ class BillLists:
                     return answer(self._document(paper, version))
             raise forbidden()
         papers = self._chosen(request, rest, deleted=boolean(request, "isDeleted"))
-        size = self.world.nectar_options.page_size
         return paged(
             request,
             "documents",
             papers,
-            size,
+            self.world.nectar_options,
             lambda paper: encode(self._document(paper, version)),
         )
 
@@ -75,7 +74,7 @@ class BillLists:
             for paper in self._chosen(request, rest, deleted=False)
             for row in self._usage(paper, version)
         ]
-        return paged(request, "usageData", rows, self.world.nectar_options.page_size)
+        return paged(request, "usageData", rows, self.world.nectar_options)
 
     def _papers(self, *, deleted: bool = False) -> list[Paper]:
         owners = {

@@ -11,7 +11,7 @@ from tap_utility_intervals.sandbox.nectar.objects import identifier, moment
 from tap_utility_intervals.sandbox.nectar.pages import ordered, paged
 from tap_utility_intervals.sandbox.nectar.params import MeterFilter, instant
 from tap_utility_intervals.sandbox.nectar.truth import interval_ids
-from tap_utility_intervals.sandbox.readings import local
+from tap_utility_intervals.sandbox.readings import local, spelled
 
 if TYPE_CHECKING:
     from tap_utility_intervals.sandbox.accounts import Account, Connection, NectarMeter
@@ -44,9 +44,9 @@ class IntervalLists:
     def answer(self, request: Request, connection: Connection) -> Answer:
         """One page of intervals."""
         rows, total = self._rows(request, connection)
-        size = self.world.nectar_options.page_size
+        options = self.world.nectar_options
         return paged(
-            request, "intervals", rows, size, self._text, total=total, cacheable=True
+            request, "intervals", rows, options, self._text, total=total, cacheable=True
         )
 
     def _rows(self, request: Request, connection: Connection) -> tuple[list[Row], int]:
@@ -92,7 +92,7 @@ class IntervalLists:
         return (
             f'{{"id":"{row.id}","created":"{moment(row.created, options)}",'
             f'{self._head(row)}"start":"{self._time(reading.start, row)}",'
-            f'"end":"{self._time(reading.end, row)}","usage":{usage},'
+            f'"end":"{self._time(reading.end, row, is_end=True)}","usage":{usage},'
             f'"usageUnits":{json.dumps(row.meter.unit)},'
             f'"quality":{json.dumps(reading.quality)},'
             f'"updated":"{moment(reading.available, options)}"}}'
@@ -106,9 +106,12 @@ class IntervalLists:
             self._heads[key] = f'"identifiers":{names},"account":{json.dumps(account)},'
         return self._heads[key]
 
-    def _time(self, seconds: int, row: Row) -> str:
-        if self.world.nectar_options.local_times:
-            return local(seconds, row.meter.zone).isoformat()
+    def _time(self, seconds: int, row: Row, *, is_end: bool = False) -> str:
+        options, moment = self.world.nectar_options, local(seconds, row.meter.zone)
+        if options.times != "usual":
+            return spelled(moment, options.times, is_end=is_end)
+        if options.local_times:
+            return moment.isoformat()
         return datetime.fromtimestamp(seconds, timezone.utc).strftime(
             "%Y-%m-%dT%H:%M:%SZ"
         )

@@ -20,18 +20,22 @@ def paged(  # noqa: PLR0913 - an envelope has many parts
     request: Request,
     name: str,
     rows: Sequence[Row],
-    size: int,
+    options: NectarOptions,
     text: Callable[[Row], str] = encode,
     *,
+    size: int | None = None,
     total: int | None = None,
     cacheable: bool = False,
 ) -> Answer:
     """One page in the envelope; past the end the last page comes again; facts §2.1."""
+    size = size or options.page_size
     pages = max(1, -(-len(rows) // size))
+    pages = min(pages, options.most_pages or pages)
+    total = len(rows) if total is None else total
     page = min(whole(request, "page", 1), pages)
     body = ",".join(text(row) for row in rows[(page - 1) * size : page * size])
     envelope = {
-        f"total{name[0].upper()}{name[1:]}": len(rows) if total is None else total,
+        f"total{name[0].upper()}{name[1:]}": min(total, options.most_counted or total),
         "perPage": size,
         "totalPages": pages,
         "currentPage": page,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timezone
+from zoneinfo import ZoneInfo
 
 from tap_utility_intervals.sandbox.accounts import (
     Account,
@@ -70,7 +71,7 @@ def _utility_meters(
     water: Series,
 ) -> list[UtilityMeter]:
     sunny = _solar_home(seed)
-    edges = [epoch(f"2017-{month:02d}-01T00:00:00-05:00") for month in range(1, 13)]
+    edges = midnights(NEW_YORK, 2017)
     return [
         UtilityMeter(
             "2001001",
@@ -252,7 +253,7 @@ def _london_connection(shop: Site) -> Connection:
 
 
 def _water_connection(office: Site, water: Series) -> Connection:
-    edges = [epoch(f"2017-{month:02d}-01T00:00:00-06:00") for month in range(1, 13)]
+    edges = midnights(CHICAGO, 2017)
     meter = NectarMeter(
         make_uuid("meter", 4),
         water,
@@ -271,6 +272,12 @@ def _water_connection(office: Site, water: Series) -> Connection:
         datasource=("City Water", "https://water.example.com"),
         site_ids=[office.id],
     )
+
+
+def midnights(zone: str, year: int) -> list[int]:
+    """The local midnights at which the months of a year begin, in summer, too."""
+    tz = ZoneInfo(zone)
+    return [epoch(datetime(year, month, 1, tzinfo=tz)) for month in range(1, 13)]
 
 
 def _halves(volume: str) -> tuple[tuple[str, str], ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from tap_utility_intervals.sandbox.collecting import Event
-from tap_utility_intervals.sandbox.utilityapi import objects, papers
+from tap_utility_intervals.sandbox.utilityapi import files, objects, papers
 from tap_utility_intervals.sandbox.utilityapi.blocks import Blocks
 from tap_utility_intervals.sandbox.utilityapi.intervals import IntervalList
 from tap_utility_intervals.sandbox.utilityapi.params import (
@@ -19,7 +19,7 @@ from tap_utility_intervals.sandbox.utilityapi.params import (
     flag,
     integer,
     missing,
-    next_url,
+    next_member,
     order,
     refuse,
     span,
@@ -131,8 +131,9 @@ class UtilityApi:
         uids = listing.uids[first:last]
         if name == "meters":
             self.world.collections.read(self.world.meters_by_uid[uid] for uid in uids)
-        follow = next_url(request, uids[-1]) if last < len(listing.uids) else None
-        body = f'{{"{name}":[{",".join(made)}],"next":{encode(follow)}}}'
+        after = uids[-1] if last < len(listing.uids) else None
+        follow = next_member(request, after, options.next_link)
+        body = f'{{{follow}"{name}":[{",".join(made)}]}}'
         return Answer(200, [body.encode()], cacheable=True)
 
     def _authorizations(self, request: Request) -> Listing:
@@ -156,7 +157,7 @@ class UtilityApi:
             and _listed("5001", request.names("forms"))
             and _listed("77", request.names("users"))
             and request.names("templates") is None
-            and request.names("referrals") is None
+            and _any_listed(item.referrals, request.names("referrals"))
             and all(
                 flag(request, f"is_{name}") in (None, shown[f"is_{name}"])
                 for name in flags
@@ -220,11 +221,12 @@ class UtilityApi:
 
     def _bills(self, request: Request) -> Listing:
         found: list[tuple[UtilityMeter, Known]] = []
+        lag = self.world.utilityapi_options.lead_seconds
         for item in self.intervals.asked(request):
             start, end = span(request, item.zone)
             found += [
                 (item, known)
-                for known in self.world.collections.bills(item)
+                for known in self.world.collections.bills(item, lag=lag)
                 if (start is None or known.bill.start >= start)
                 and (end is None or known.bill.end <= end)
             ]
@@ -283,15 +285,22 @@ class UtilityApi:
 
     def _file(self, request: Request) -> Answer:
         """Built on demand: at first "come back later"; facts §1.4 and §6."""
-        if request.path not in self._built_files:
-            self._built_files.add(request.path)
+        name = request.path[len(PREFIX) :].removeprefix("/files/")
+        if name not in files.TABLES:
+            raise missing()
+        if name not in self._built_files:
+            self._built_files.add(name)
             return Answer(202, [], {"Retry-After": "1"}, content_type="text/plain")
-        text = b"meter_uid,interval_start,interval_end,interval_kWh\r\n"
-        return Answer(200, [text], content_type="text/csv")
+        text = files.TABLES[name](self.world, self.intervals.asked(request))
+        return Answer(200, [text.encode()], content_type="text/csv")
 
 
 def _listed(value: str, wanted: list[str] | None) -> bool:
     return wanted is None or value in wanted
+
+
+def _any_listed(values: Sequence[str], wanted: list[str] | None) -> bool:
+    return wanted is None or any(value in wanted for value in values)
 
 
 def _ready(shown: Sequence[objects.Json], uids: list[str] | None = None) -> Listing:

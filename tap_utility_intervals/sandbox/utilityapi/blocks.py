@@ -11,14 +11,19 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tap_utility_intervals.sandbox.readings import Snapshot, block_starts, local
+from tap_utility_intervals.sandbox.readings import (
+    Snapshot,
+    block_starts,
+    local,
+    spelled,
+)
 from tap_utility_intervals.sandbox.wire import Piece
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tap_utility_intervals.sandbox.accounts import Channel, UtilityMeter
-    from tap_utility_intervals.sandbox.readings import Reading
+    from tap_utility_intervals.sandbox.readings import Reading, TimeForm
     from tap_utility_intervals.sandbox.world import World
 
 
@@ -30,14 +35,15 @@ class Style:
     channels: tuple[Channel, ...]
     kwh_channel: int | None
     with_datapoints: bool
+    times: TimeForm
 
     def text(self, reading: Reading) -> str:
         """One reading as JSON: local times, numbers digit for digit; facts §4.5."""
         values = reading.values
         kwh = None if self.kwh_channel is None else values[self.kwh_channel]
         text = (
-            f'{{"start":"{clock(reading.start, self.zone)}",'
-            f'"end":"{clock(reading.end, self.zone)}",'
+            f'{{"start":"{self._time(reading.start)}",'
+            f'"end":"{self._time(reading.end, is_end=True)}",'
             f'"kwh":{"null" if kwh is None else kwh}'
         )
         if not self.with_datapoints:
@@ -53,6 +59,9 @@ class Style:
             if value is not None
         )
         return f'{text},"datapoints":[{points}]}}'
+
+    def _time(self, seconds: int, *, is_end: bool = False) -> str:
+        return spelled(local(seconds, self.zone), self.times, is_end=is_end)
 
 
 class Part:
@@ -102,6 +111,7 @@ class Block:
     meter: UtilityMeter
     part: Part
     places: Sequence[int]
+    times: TimeForm = "usual"
 
     @property
     def uid(self) -> str:
@@ -121,6 +131,7 @@ class Block:
             tuple(self.meter.channels),
             self.meter.kwh_channel,
             self.meter.with_datapoints,
+            self.times,
         )
         return self.part.piece(style, self.places)
 
@@ -144,12 +155,15 @@ class Blocks:
 
     def of(self, meter: UtilityMeter, *, mixed: bool) -> list[Block]:
         """A meter's Interval objects, oldest first."""
-        view = self.world.collections.readings(meter, mixed=mixed)
+        options = self.world.utilityapi_options
+        lag = options.lead_seconds
+        view = self.world.collections.readings(meter, mixed=mixed, lag=lag)
         starts = self._block_starts(meter)
         key = (id(view), id(starts), meter.overlap)
         if key not in self._parts or self._parts[key][0] is not view:
             self._parts[key] = (view, self._cut(meter, view, starts))
-        return [Block(meter, part, part.whole) for part in self._parts[key][1]]
+        times = options.times
+        return [Block(meter, part, part.whole, times) for part in self._parts[key][1]]
 
     def forget(self) -> None:
         """Drop what was cut before the world changed."""

@@ -15,7 +15,7 @@ from tap_utility_intervals.sandbox.utilityapi.params import (
     flag,
     gone,
     integer,
-    next_url,
+    next_member,
     order,
     refuse,
     span,
@@ -60,9 +60,7 @@ class IntervalList:
         found = self._blocks(request)
         first = self._first(request, found)
         page = found.blocks[first : first + limit]
-        follow = None
-        if first + limit < len(found.blocks):
-            follow = next_url(request, page[-1].uid)
+        last = page[-1].uid if first + limit < len(found.blocks) else None
         chunks: list[Chunk] = [b'{"intervals":[']
         for number, block in enumerate(page):
             head = encode(interval_head(block))[:-1]
@@ -72,18 +70,19 @@ class IntervalList:
                 b"]}",
             ]
         incomplete = encode(options.incomplete)
-        chunks.append(
-            f'],"next":{encode(follow)},"is_incomplete":{incomplete}}}'.encode()
-        )
+        follow = next_member(request, last, options.next_link)
+        chunks.append(f'],{follow}"is_incomplete":{incomplete}}}'.encode())
         return Answer(200, _joined(chunks), cacheable=True)
 
     def asked(self, request: Request) -> list[UtilityMeter]:
         """The meters that `meters` and `authorizations` name; one must be sent."""
         uids, owners = request.names("meters"), request.names("authorizations")
-        if uids is None and owners is None:
+        if not {"meters", "authorizations"} & set(request.whole_query):
             text = "Send meters or authorizations."
             raise refuse(400, "required_param_missing", text)
-        if uids is None:
+        if uids is None and owners is None:  # a fault hides them
+            meters = list(self.world.utilityapi)
+        elif uids is None:
             known = self.world.meters_by_authorization
             meters = [
                 m for owner in dict.fromkeys(owners or ()) for m in known.get(owner, ())
@@ -117,7 +116,8 @@ class IntervalList:
                 if start is not None or end is not None
                 else blocks
             )
-        found.sort(key=lambda block: block.key)
+        by = self.world.utilityapi_options.block_order
+        found.sort(key=lambda block: (_rank(block, by), block.key))
         keys = [block.key for block in found]
         return Found(found[::-1] if newest_first else found, keys)
 
@@ -143,6 +143,11 @@ class IntervalList:
             return 0
         key = key_of(after)
         options = self.world.utilityapi_options
+        if options.block_order != "start":
+            uids = [block.uid for block in found.blocks]
+            if after not in uids:
+                raise gone(options.dead_cursor_status, "after does not exist.")
+            return uids.index(after) + 1
         if key is None:
             raise refuse(400, "invalid_param", "after is not the uid of an Interval.")
         if order(request) == "latest_first":
@@ -153,6 +158,13 @@ class IntervalList:
         if not lives and options.cursors_die:
             raise gone(options.dead_cursor_status, "after does not exist.")
         return place
+
+
+def _rank(block: Block, by: str) -> int:
+    """By what Interval objects are ordered; the documents do not say it."""
+    part = block.part
+    ranks = {"end": part.newest, "created": part.created, "updated": part.updated}
+    return ranks.get(by, part.oldest)
 
 
 def _joined(chunks: list[Chunk]) -> list[Chunk]:

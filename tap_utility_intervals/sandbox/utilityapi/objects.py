@@ -58,7 +58,7 @@ def authorization(world: World, item: Authorization) -> Json:
         "is_test": item.utility == "DEMO",
         "form_uid": "5001",
         "template_uid": None,
-        "referrals": [],
+        "referrals": list(item.referrals),
         "nickname": None,
         "scope": {"bills": {"ongoing": True}, "intervals": {"ongoing": True}},
         "notes": [
@@ -81,6 +81,7 @@ def meter(world: World, item: UtilityMeter) -> Json:
     state, (status, since) = collections.state(item), collections.status(item)
     view, known = collections.readings(item, mixed=False), collections.bills(item)
     offered = bool(view.readings or known)
+    blocks = _meter_blocks(item) if item.expanded else {}
     return {
         "uid": item.uid,
         "authorization_uid": item.authorization_uid,
@@ -107,14 +108,16 @@ def meter(world: World, item: UtilityMeter) -> Json:
         ),
         "bill_sources": ["pdf"] if known else [],
         "interval_count": len(view.readings),
-        "interval_coverage": _ranges(item.zone, view.coverage),
+        "interval_coverage": _ranges(item.zone, view.coverage)
+        if world.utilityapi_options.times != "naive"
+        else [
+            [edge[:26] for edge in pair] for pair in _ranges(item.zone, view.coverage)
+        ],
         "interval_sources": [item.source] if view.readings else [],
         "exports": {},
         "exports_list": [],
-        "blocks": ["base", "electric_details", "programs", "suppliers"]
-        if item.expanded
-        else [],
-        **(_meter_blocks(item) if item.expanded else {}),
+        "blocks": list(blocks),
+        **blocks,
     }
 
 
@@ -170,17 +173,17 @@ def service(item: UtilityMeter) -> Json:
 
 
 def _meter_blocks(item: UtilityMeter) -> Json:
-    return {
+    blocks: Json = {
         "base": {
             **service(item),
             "service_class": item.service_class,
             "billing_contact": CONTACT,
             "billing_address": ADDRESS,
         },
-        "electric_details": {"voltage": None},
-        "programs": [],
-        "suppliers": [],
     }
+    if "electric" in item.service_class:  # facts §11.13
+        blocks["electric_details"] = {"voltage": 240.0}
+    return {**blocks, "programs": [], "suppliers": []}
 
 
 def _meter_notes(

@@ -33,8 +33,8 @@ def bill(item: UtilityMeter, known: Known) -> Json:
     lines = [
         {
             "name": line.name,
-            "start": _utc_plain(billed.start),
-            "end": _utc_plain(billed.end),
+            "start": _utc_plain(billed.start if line.start is None else line.start),
+            "end": _utc_plain(billed.end if line.end is None else line.end),
             "cost": number(line.cost),
             "volume": number(line.volume),
             "rate": number(line.rate),

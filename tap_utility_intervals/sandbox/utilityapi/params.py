@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import json
 import re
 from datetime import datetime, timezone
 from http import HTTPStatus
@@ -81,10 +82,29 @@ def span(request: Request, zone: str) -> tuple[int | None, int | None]:
 
 def next_url(request: Request, after: str) -> str:
     """The URL of the next page, with the other filters as they were; facts §2."""
-    query = {name: list(values) for name, values in request.query.items()}
+    query = {name: list(values) for name, values in request.whole_query.items()}
     query.pop("access_token", None)
     query["after"] = [after]
     return f"{request.origin}{quote(request.path)}?{urlencode(query, doseq=True)}"
+
+
+def next_member(request: Request, after: str | None, form: str) -> str:
+    """The member `next` with a comma behind it, spelled as the world says.
+
+    Documented is a complete URL, and null at the end (facts §2); `missing` leaves out
+    that null. The other spellings are what other servers do.
+    """
+    if after is None:
+        return "" if form == "missing" else '"next":null,'
+    url = next_url(request, after)
+    path = url.removeprefix(request.origin)
+    spelled = {
+        "scheme": f"https{url.removeprefix('http')}",
+        "host": url.replace("127.0.0.1", "LOCALHOST", 1),
+        "path": path,
+        "query": path[path.index("?") :],
+    }
+    return f'"next":{json.dumps(spelled.get(form, url))},'
 
 
 def filters(request: Request) -> tuple[object, ...]:

@@ -1,11 +1,15 @@
-"""The two POSTs that cost money: historical collection and ongoing monitoring."""
+"""POSTs: the two that cost money, historical collection and monitoring, and tests."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tap_utility_intervals.sandbox.utilityapi.params import missing, refuse
+from tap_utility_intervals.sandbox.accounts import Authorization, make_uid
+from tap_utility_intervals.sandbox.demo import DEMO_METERS, demo_meter
+from tap_utility_intervals.sandbox.utilityapi.objects import utc
+from tap_utility_intervals.sandbox.utilityapi.params import DOCS, missing, refuse
 from tap_utility_intervals.sandbox.wire import Answer, Request, answer
 
 if TYPE_CHECKING:
@@ -23,6 +27,10 @@ def post(world: World, request: Request, parts: list[str]) -> Answer:
         return _collect(world, _body(request))
     if parts == ["meters", "ongoing-monitoring"]:
         return _monitor(world, _body(request))
+    if parts == ["forms"]:
+        return answer(_form(world))
+    if parts[:1] == ["forms"] and parts[2:] == ["test-submit"]:
+        return _submit(world, _body(request))
     raise refuse(405, "invalid_param", "Not in the sandbox.")
 
 
@@ -36,7 +44,10 @@ def _collect(world: World, body: dict[str, object]) -> Answer:
     for meter in able:
         world.collections.start(meter, months)
     uids = [meter.uid for meter in able]
-    return answer({"success": True, "meters": uids, "collection_duration": months})
+    shown: dict[str, object] = {"meters": uids, "collection_duration": months}
+    if all(meter.utility == "DEMO" for meter in able):
+        shown["created_free_collection"] = True  # facts §11.5
+    return answer({"success": True, **shown})
 
 
 def _monitor(world: World, body: dict[str, object]) -> Answer:
@@ -57,6 +68,40 @@ def _monitor(world: World, body: dict[str, object]) -> Answer:
     uids = [meter.uid for meter in able]
     shown = {"frequency": frequency, "fixed_refresh_day": day}
     return answer({"success": True, "meters": uids, **shown})
+
+
+def _form(world: World) -> dict[str, object]:
+    """A form to authorize with; only its uid is of use; facts §3.8."""
+    uid = make_uid("form", world.version)
+    return {"uid": uid, "created": utc(world.seconds), "url": f"{DOCS}/forms/{uid}"}
+
+
+def _submit(world: World, body: dict[str, object]) -> Answer:
+    """Authorize as a test would: DEMO meters appear, not collected yet; facts §3.8."""
+    scenario = body.get("scenario")
+    if body.get("utility") != "DEMO":
+        raise refuse(400, "invalid_param", "utility must be DEMO in the sandbox.")
+    if not isinstance(scenario, str) or scenario not in DEMO_METERS:
+        text = f"scenario must be one of {sorted(DEMO_METERS)} in the sandbox."
+        raise refuse(400, "invalid_param", text)
+    referral = make_uid("referral", world.version, scenario)
+    owner = Authorization(
+        make_uid("authorization", referral),
+        "DEMO",
+        world.seconds,
+        referrals=(referral,),
+    )
+    meters = [
+        replace(
+            demo_meter(make_uid("meter", referral, number), owner.uid, world.seconds),
+            created=world.seconds,
+            collected=False,
+            monitoring="off",
+        )
+        for number in range(DEMO_METERS[scenario])
+    ]
+    world.add(owner, meters)
+    return answer({"referral": referral})
 
 
 def _body(request: Request) -> dict[str, object]:
