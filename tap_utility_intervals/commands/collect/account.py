@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from urllib.parse import urlsplit
@@ -64,9 +65,10 @@ class Account:
 
     def meters(self, uids: Sequence[str] | None) -> list[entities.ListedMeter]:
         """The meters named, else those that the configuration chooses."""
-        own = self.own
-        chosen = (uids, None) if uids else (own.meters, own.authorizations)
-        return entities.meters(self.api, micros_form(self.started), *chosen)
+        wanted = self.own
+        if uids:
+            wanted = replace(wanted, meters=list(uids), authorizations=[])
+        return entities.meters(self.api, micros_form(self.started), wanted)
 
     def named(self, uids: Sequence[str] | None) -> list[entities.ListedMeter]:
         """The meters named, in the order in which they are named.

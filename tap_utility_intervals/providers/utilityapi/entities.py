@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 from tap_utility_intervals.floor import errors
@@ -14,6 +14,7 @@ from tap_utility_intervals.providers.utilityapi.client import UtilityApi
 from tap_utility_intervals.providers.utilityapi.mapping.channels import Warn
 from tap_utility_intervals.providers.utilityapi.mapping.meters import Meter, meter
 from tap_utility_intervals.providers.utilityapi.objects import Page
+from tap_utility_intervals.providers.utilityapi.settings import UtilityApiSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,7 @@ def authorizations(api: UtilityApi) -> list[Authorization]:
 def meters(
     api: UtilityApi,
     listed_at: str,
-    uids: Sequence[str] | None = None,
-    owners: Sequence[str] | None = None,
+    wanted: UtilityApiSettings,
     warn: Warn = lambda _: None,
 ) -> list[ListedMeter]:
     """All meters, or those named, or those of some authorizations, as listed.
@@ -111,30 +111,29 @@ def meters(
     Args:
         api: the API.
         listed_at: this run's start, for the records.
-        uids: the meters named.
-        owners: the authorizations named.
+        wanted: names meters or authorizations, or neither.
         warn: counts a warning.
 
     Raises:
         errors.ProviderError: as `Transport.get`.
     """
-    wanted = list(dict.fromkeys(uids or ()))
+    uids, owners = list(dict.fromkeys(wanted.meters)), wanted.authorizations
     try:
-        pages = list(api.meters(wanted, list(owners or ())))
+        pages = list(api.meters(uids, owners))
     except (errors.BadRequest, errors.Gone):
-        if not wanted:
+        if not uids:
             raise
         # One unknown uid may spoil the filter for the others.
-        pages = list(api.meters(None, list(owners or ())))
+        pages = list(api.meters(None, owners))
     found: dict[str, ListedMeter] = {}
     for item in _items(pages):
         try:
-            listed = _meter(item, listed_at)
+            listed = _meter(item, listed_at, wanted.zone)
         except ValueError:
             warn("a listed meter without a uid was left out")
             continue
         owner = listed.authorization_uid
-        if (wanted and listed.uid not in wanted) or (owners and owner not in owners):
+        if (uids and listed.uid not in uids) or (owners and owner not in owners):
             warn("a listed meter that was not asked for was left out")
             continue
         if listed.meter.record.unreadable:
@@ -167,13 +166,13 @@ def _authorization(item: Mapping[str, Any]) -> Authorization | None:
     )
 
 
-def _meter(item: Mapping[str, Any], listed_at: str) -> ListedMeter:
+def _meter(item: Mapping[str, Any], listed_at: str, zone: tzinfo | None) -> ListedMeter:
     """A listed meter.
 
     Raises:
         ValueError: when it has no uid.
     """
-    found = meter(item, listed_at)
+    found = meter(item, listed_at, zone)
     read = Values()
     monitoring = read.mapping("ongoing_monitoring", item.get("ongoing_monitoring"))
     return ListedMeter(

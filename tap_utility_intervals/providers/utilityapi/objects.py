@@ -7,7 +7,7 @@ decoded again loosely, reading by reading, so that the value costs only itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -16,11 +16,10 @@ from msgspec import Meta, Raw, Struct, field
 
 from tap_utility_intervals.floor.instants import parse_instant
 from tap_utility_intervals.floor.values import NUL, as_text, loads
+from tap_utility_intervals.providers.utilityapi.local_times import LocalTimes
+from tap_utility_intervals.providers.utilityapi.settings import TIME_ZONE
 
 NULL = Raw(b"null")
-
-TIME_ZONE = "utilityapi_default_time_zone"
-"""The setting that gives a zone to times that have none."""
 
 LONGEST_TOLD = 40
 """So many characters of an unreadable time are told."""
@@ -204,11 +203,11 @@ def _readings(
 ) -> Iterator[Reading]:
     if found is not None and not isinstance(found, list):
         lose("readings that are no list")
-    for reading in found if isinstance(found, list) else ():
+    times = LocalTimes(zone)
+    for reading in times.ordered(found) if isinstance(found, list) else ():
         sent = reading if isinstance(reading, dict) else {}
         try:
-            start = local_instant(sent.get("start"), zone)
-            end = local_instant(sent.get("end"), zone)
+            start, end = times.span(sent)
         except ValueError:
             lose(_told(sent))
             continue
@@ -218,22 +217,6 @@ def _readings(
             kwh=_raw(sent.get("kwh")),
             datapoints=tuple(map(_datapoint, _objects(sent.get("datapoints")))),
         )
-
-
-def local_instant(value: object, zone: tzinfo | None) -> datetime:
-    """Return an instant with the offset it was sent with, or that its zone had then.
-
-    Raises:
-        ValueError: when there is none, or neither it nor the setting has a zone.
-    """
-    try:
-        return parse_instant(value)
-    except ValueError:
-        if zone is None:
-            raise
-    naive = parse_instant(value, naive_is_utc=True).replace(tzinfo=None)
-    offset = naive.replace(tzinfo=zone).utcoffset()
-    return naive.replace(tzinfo=timezone(offset or timedelta()))
 
 
 def _told(reading: dict[str, Any]) -> str:

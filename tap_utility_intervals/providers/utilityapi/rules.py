@@ -54,6 +54,7 @@ class Rules:
             window=settings.window,
             now=now,
             latest=max(started, server or started),
+            zone=own.zone,
         )
 
     @property

@@ -102,13 +102,7 @@ class UtilityApiSession:
     @cached_property
     def listed(self) -> list[Meter]:
         """The meter list, read once a run, in the order of the API."""
-        found = entities.meters(
-            self.api,
-            self.listed_at,
-            self.settings.meters,
-            self.settings.authorizations,
-            self.warn,
-        )
+        found = entities.meters(self.api, self.listed_at, self.settings, self.warn)
         return [listed.meter for listed in found]
 
     @cached_property

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from tap_utility_intervals.floor.errors import ConfigError
 from tap_utility_intervals.settings import checks, shared
 from tap_utility_intervals.settings.shared import JSONSchema, Settings
 
 CREDENTIAL = "utilityapi_api_token"
 BASE_URL = "utilityapi_base_url"
+TIME_ZONE = "utilityapi_default_time_zone"
+"""Gives a zone to times that have none."""
 
 SETTINGS: dict[str, JSONSchema] = {
     CREDENTIAL: {
@@ -52,6 +57,15 @@ SETTINGS: dict[str, JSONSchema] = {
             "meter's main length."
         ),
     },
+    TIME_ZONE: {
+        "type": ["string", "null"],
+        "title": "UtilityAPI default time zone",
+        "description": (
+            "The zone of readings and coverage that are sent without one, by its name "
+            "in the tz database. Unset: such a meter fails."
+        ),
+        "examples": ["America/New_York"],
+    },
     "utilityapi_requests_per_second": {
         "type": "number",
         "exclusiveMinimum": 0,
@@ -88,6 +102,8 @@ class UtilityApiSettings:
     allow_mixed: bool
     requests_per_second: float
     meters_per_request: int
+    zone: tzinfo | None = None
+    """Of times that are sent without one."""
 
     @classmethod
     def parse(cls, config: Mapping[str, Any], common: Settings) -> UtilityApiSettings:
@@ -108,9 +124,20 @@ class UtilityApiSettings:
             allow_mixed=given["utilityapi_allow_mixed"],
             requests_per_second=given["utilityapi_requests_per_second"],
             meters_per_request=given["utilityapi_meters_per_request"],
+            zone=_zone(given.get(TIME_ZONE)),
         )
 
     @property
     def is_filtered(self) -> bool:
         """Whether only some of the account's meters are read."""
         return bool(self.meters or self.authorizations)
+
+
+def _zone(name: str | None) -> tzinfo | None:
+    if not name:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        problem = "must be the name of a zone of the tz database"
+        raise ConfigError(TIME_ZONE, problem, '"America/New_York"') from None

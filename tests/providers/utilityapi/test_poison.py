@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from singer_sdk.exceptions import ConfigValidationError
 
 from tests.providers.utilityapi.serving import (
     END,
@@ -375,3 +377,48 @@ def test_qualities_are_told_only_when_there_is_one() -> None:
     assert of("actual", "estimated") == (None, "actual,estimated", None)
     assert of("revenue") == (None, "revenue", None)
     assert of() == (None, None, None)
+
+
+def naive(*texts: str) -> list[Any]:
+    """Readings between these local times, newest first."""
+    pairs = list(itertools.pairwise(texts))
+    found = [reading(n, *pair) for n, pair in enumerate(pairs)]
+    return found[::-1]
+
+
+ZONE = {"utilityapi_default_time_zone": "America/New_York"}
+
+
+def test_times_without_a_zone_are_of_the_zone_that_is_set() -> None:
+    result = synced(held(*naive("2026-05-27T07:45:00", "2026-05-27 08:00:00")), **ZONE)
+    assert result.of("interval_start", "utc_offset_seconds") == [
+        ("2026-05-27T11:45:00Z", -14400)
+    ]
+    assert not result.run.failed
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_order_tells_both_hours_of_an_autumn_night_apart(turned: Any) -> None:
+    times = ["00:30", "01:00", "01:30", "01:00", "01:30", "02:00", "02:30"]
+    readings = naive(*(f"2026-11-01T{time}:00" for time in times))
+    result = synced(held(*(readings[::-1] if turned else readings)), **ZONE)
+    assert result.of("interval_start", "quantity") == [
+        (f"2026-11-01T{time}:00Z", n)
+        for n, time in enumerate(["04:30", "05:00", "05:30", "06:00", "06:30", "07:00"])
+    ]
+    assert set(result.of("interval_seconds")) == {(1800,)}
+
+
+def test_a_spring_night_has_no_hole() -> None:
+    times = ["01:30", "03:00", "03:30"]
+    result = synced(held(*naive(*(f"2026-03-08T{time}:00" for time in times))), **ZONE)
+    assert result.of("interval_start", "interval_seconds") == [
+        ("2026-03-08T06:30:00Z", 1800),
+        ("2026-03-08T07:00:00Z", 1800),
+    ]
+
+
+@pytest.mark.parametrize("name", ["Mars/Phobos", "../etc", "EST5EDT4"])
+def test_a_zone_that_nobody_knows_is_refused(name: str) -> None:
+    with pytest.raises(ConfigValidationError, match="utilityapi_default_time_zone"):
+        synced(held(good()), utilityapi_default_time_zone=name)

@@ -294,6 +294,16 @@ def test_data_from_before_the_start_date_is_told() -> None:
     assert not warned(Warehouse(script).sync(), "before start_date")
 
 
+def test_coverage_without_a_zone_is_promised_in_the_zone_that_is_set() -> None:
+    local = [["2026-02-28T07:00:00", "2026-03-20T08:00:00"]]
+    script = Scripted(days(BEGIN, NOW), {**SETTLED, "interval_coverage": local})
+    warehouse = Warehouse(script)
+    warehouse.sync()
+    assert "listed" not in warehouse.entry(), "what nobody can read proves nothing"
+    warehouse.sync(utilityapi_default_time_zone="America/New_York")
+    assert "listed" in warehouse.entry()
+
+
 def test_a_server_clock_in_the_past_does_not_switch_off_the_check() -> None:
     listed = {"interval_coverage": [[stamp(BEGIN), stamp(NOW)]]}
     script = Scripted(days(BEGIN, NOW - 5 * DAY), listed)

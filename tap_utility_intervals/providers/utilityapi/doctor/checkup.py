@@ -87,12 +87,7 @@ class _Examination:
             )
 
     def _meters(self) -> list[ListedMeter]:
-        return entities.meters(
-            self.api,
-            micros_form(self.run.started),
-            self.settings.meters,
-            self.settings.authorizations,
-        )
+        return entities.meters(self.api, micros_form(self.run.started), self.settings)
 
     @property
     def now(self) -> datetime:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import tzinfo
 from typing import Any
 
 from tap_utility_intervals.floor.identifiers import service_point_key
-from tap_utility_intervals.floor.instants import parse_instant, seconds_form
+from tap_utility_intervals.floor.instants import as_utc, seconds_form
 from tap_utility_intervals.floor.ranges import Range
 from tap_utility_intervals.floor.records import Commodity, MeterRecord
 from tap_utility_intervals.floor.values import Values
+from tap_utility_intervals.providers.utilityapi.local_times import instant
 
 PROVIDER = "utilityapi"
 
@@ -45,7 +46,7 @@ class Meter:
         return sent and "interval_coverage" not in (self.record.unreadable or {})
 
 
-def meter(item: Mapping[str, Any], listed_at: str) -> Meter:
+def meter(item: Mapping[str, Any], listed_at: str, zone: tzinfo | None = None) -> Meter:
     """A listed meter.
 
     Raises:
@@ -59,8 +60,10 @@ def meter(item: Mapping[str, Any], listed_at: str) -> Meter:
     utility = read.text("utility", item.get("utility"))
     service = read.text("service_identifier", base.get("service_identifier"))
     service_class = read.text("service_class", base.get("service_class"))
-    intervals = _coverage(read, "interval_coverage", item.get("interval_coverage"))
-    bills = _coverage(read, "bill_coverage", item.get("bill_coverage"))
+    intervals = _coverage(
+        read, "interval_coverage", item.get("interval_coverage"), zone
+    )
+    bills = _coverage(read, "bill_coverage", item.get("bill_coverage"), zone)
     record = MeterRecord(
         meter_key=uid,
         provider=PROVIDER,
@@ -108,20 +111,22 @@ def commodity(service_class: str | None) -> Commodity | None:
     return COMMODITIES.get(re.split(r"[-_ ]", (service_class or "").lower())[-1])
 
 
-def _coverage(read: Values, column: str, value: object) -> tuple[Range, ...]:
+def _coverage(
+    read: Values, column: str, value: object, zone: tzinfo | None
+) -> tuple[Range, ...]:
     """Covered ranges in ascending order; an unreadable one is left out and noted."""
     found: list[Range] = []
     for span in read.items(column, value):
         try:
-            start, end = span
-            found.append((_aware(start), _aware(end)))
+            start, end = (as_utc(instant(edge, zone)) for edge in span)
         except (TypeError, ValueError):
             read.refuse(column, span)
+            continue
+        if start > end:
+            read.refuse(column, span)
+        else:
+            found.append((start, end))
     return tuple(sorted(found))
-
-
-def _aware(value: object) -> datetime:
-    return parse_instant(value, naive_is_utc=True).astimezone(timezone.utc)
 
 
 def _spans(ranges: Sequence[Range], sent: object) -> list[dict[str, str]] | None:
