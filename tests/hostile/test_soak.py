@@ -43,6 +43,7 @@ from tap_utility_intervals.sandbox import (
     without,
 )
 from tests.clock import nobody_waits
+from tests.current import current
 from tests.oracle import Key, Row, Values, key, readings
 from tests.syncing import config, sync
 
@@ -107,7 +108,26 @@ def changing(dice: random.Random, name: str, channels: int) -> Series:
         if recent:
             value = f"{dice.randint(1, 99)}.25"
             changes[dice.choice(recent).start, known] = (value,) * channels
-    return restated(made, [(begin, known, v) for (begin, known), v in changes.items()])
+    made = restated(made, [(begin, known, v) for (begin, known), v in changes.items()])
+    return halved(dice, made)
+
+
+def halved(dice: random.Random, made: Series) -> Series:
+    """The same, with a few readings that are replaced by two halves one day."""
+    found = list(made.readings)
+    for _ in range(dice.randint(0, 6)):
+        one: Reading = dice.choice(made.readings)
+        last = max(r.available for r in made.readings if r.start == one.start)
+        known = max(someday(dice), last + 1)
+        if known >= NOON + QUIET * DAY or any(
+            r[:2] == one[:2] and not r.values for r in found
+        ):
+            continue
+        middle = (one.start + one.end) // 2
+        found.append(one._replace(values=(), available=known))
+        found.append(one._replace(end=middle, available=known))
+        found.append(one._replace(start=middle, available=known))
+    return Series(found)
 
 
 def someday(dice: random.Random) -> int:
@@ -193,6 +213,9 @@ class Warehouse:
     state: Row | None = None
     since: dict[str, datetime] = field(default_factory=dict)
     """Per source: when it was last read to its end in a run that came through."""
+    held: dict[Key, Row] = field(default_factory=dict)
+    """What an upserting target holds of `intervals`."""
+    coverage: list[Row] = field(default_factory=list)
     cuts: int = 0
     failures: int = 0
 
@@ -236,7 +259,13 @@ class Warehouse:
                 assert place not in seen, f"twice: {place}"
                 seen.add(place)
                 self.rows[place] = None if value is None else Decimal(str(value))
+                self.held[place] = row
                 assert self.rows[place] == truth[place], f"altered: {place}"
+            elif message["type"] == "RECORD" and message["stream"] == "coverage":
+                self.coverage.append(message["record"])
+        current_rows = current(self.held.values(), self.coverage)
+        retired = self.held.keys() - current_rows.keys()
+        assert not retired & truth.keys(), "retired, though it is there"
         if not cut:
             self.note(done.tap.report)
 
@@ -246,6 +275,16 @@ class Warehouse:
             for source, outcome in report.sources(provider).items():
                 if outcome.value in {"done", "unchanged"}:
                     self.since[source] = self.world.now
+
+    def replaced(self) -> dict[Key, Row]:
+        """Rows that are current, though their source no longer has such a reading."""
+        offered = self.truth()
+        there = {self.source(place) for place in offered}
+        return {
+            place: row
+            for place, row in current(self.held.values(), self.coverage).items()
+            if place not in offered and self.source(place) in there
+        }
 
     def differing(self) -> dict[Key, tuple[Any, Any]]:
         """What the world offers and the warehouse has not."""
@@ -287,5 +326,9 @@ def test_thirty_days(seed: int) -> None:
             world.advance(days=1)
         world.advance(days=-1)
         assert warehouse.differing() == {}
+        assert warehouse.replaced() == {}
+        assert len(warehouse.held) > len(
+            current(warehouse.held.values(), warehouse.coverage)
+        )
         assert warehouse.cuts > 1
         assert warehouse.failures > 3
