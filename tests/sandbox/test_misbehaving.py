@@ -7,12 +7,14 @@ import socket
 import time
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 import requests
 
 from tap_utility_intervals.sandbox import Sandbox, restated, solar, tiny_world
+from tap_utility_intervals.sandbox.faults import Kind
 from tests.sandbox.conftest import Client, Serve
 from tests.sandbox.test_server import control
 
@@ -320,3 +322,14 @@ def test_a_page_in_a_browser_changes_nothing(
     )
     assert (refused.status_code, tiny.world.now) == (403, before)
     assert set(refused.json()) == {"error"}
+
+
+def test_the_page_of_commands_has_every_kind_of_fault() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "commands.md").read_text()
+    shown = text.partition("| kind | what happens |")[2].partition("\n\n")[0]
+    kinds = {name for row in shown.splitlines() for name in words(row.split("|")[1:2])}
+    assert kinds == set(get_args(Kind))
+
+
+def words(cells: list[str]) -> list[str]:
+    return [name for cell in cells for name in re.findall("`([a-z_]+)`", cell)]
