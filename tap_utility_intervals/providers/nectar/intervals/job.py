@@ -28,7 +28,11 @@ from tap_utility_intervals.providers.nectar.bookmarks import (
     begin,
     look_back,
 )
-from tap_utility_intervals.providers.nectar.intervals.fetch import Batch, Span
+from tap_utility_intervals.providers.nectar.intervals.fetch import (
+    Batch,
+    FilterIgnored,
+    Span,
+)
 from tap_utility_intervals.providers.nectar.intervals.windows import Reading
 from tap_utility_intervals.providers.nectar.mapping import intervals as normalize
 
@@ -203,7 +207,7 @@ class ConnectionJob:
             return None
         try:
             return self.reading.count(self.terms.since) - self.reading.count(moment)
-        except errors.TooWide:
+        except (errors.TooWide, FilterIgnored):
             self.reading.is_counted = False
             return None
 
