@@ -15,7 +15,7 @@ from typing import Any
 from typing_extensions import Self
 
 from tap_utility_intervals.floor import errors
-from tap_utility_intervals.floor.instants import parse_instant
+from tap_utility_intervals.floor.instants import micros_form, parse_instant
 from tap_utility_intervals.floor.outcomes import Report
 from tap_utility_intervals.floor.periods import is_wanted
 from tap_utility_intervals.floor.ranges import Range, missing
@@ -153,12 +153,22 @@ class BillJob:
         self, meter: Meter, found: Mapping[str, UsageRecord]
     ) -> Iterator[Rows | Reached]:
         rows = [record for record in found.values() if self._is_wanted(record)]
+        whole = self._whole(meter, found)
+        for row in rows:
+            # Beside newer ones, those that did not come would look withdrawn.
+            row.listed_at = None if whole is None else micros_form(whole)
         if rows:
             yield Rows(self.rows(rows))
         if self.is_incomplete:
             self.warn("an answer is marked incomplete; the meter's bookmark stays")
         else:
             yield Reached(context(meter), self._bookmark(meter, found, rows))
+
+    def _whole(self, meter: Meter, found: Mapping[str, UsageRecord]) -> datetime | None:
+        """When all of a meter's bills were read: now, or whenever it was before."""
+        if self.is_incomplete or lacking(meter, found):
+            return self._old(meter).whole
+        return parse_instant(self.listed_at)
 
     def _tell_of(self, meter: Meter, lacking: int) -> None:
         """Warn of bills that do not come; once, as long as they are not more."""
@@ -196,13 +206,17 @@ class BillJob:
         if updates:
             newest = min(parse_instant(max(updates)), self.rules.now)
             newest = max(newest, old.newest or newest)
-        scanned = self.rules.rescan.day(meter.uid, is_first=old.scanned is None)
-        if meter.status == "pending":
-            return BillBookmark(newest, None, scanned, old.lacking).state()
-        lacks = lacking(meter, found)
-        self._tell_of(meter, lacks)
-        listed = None if lacks else bill_listing(meter, self.rules)
-        return BillBookmark(newest, listed, scanned, lacks).state()
+        lacks, is_pending = old.lacking, meter.status == "pending"
+        if not is_pending:
+            lacks = lacking(meter, found)
+            self._tell_of(meter, lacks)
+        return BillBookmark(
+            newest,
+            None if lacks or is_pending else bill_listing(meter, self.rules),
+            self.rules.rescan.day(meter.uid, is_first=old.scanned is None),
+            lacks,
+            self._whole(meter, found),
+        ).state()
 
 
 def bills_changed(meter: Meter, old: BillBookmark | None, rules: Rules) -> bool:

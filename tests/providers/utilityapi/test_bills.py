@@ -164,6 +164,8 @@ def test_bills_that_are_promised_and_do_not_come_are_told_and_asked_again(
     assert len(told(run)) == 1 < len(whole)
     assert any("meter 1 lists 2 more bills than come" in w for w in warned(run))
     assert "listed" not in bookmarks(run)["1"]
+    # Whoever takes the newest `listed_at` for current would lose those that are late.
+    assert [row["listed_at"] for row in run.rows("usage")] == [None]
     again = synced(sandbox, run.state, utilityapi_meters=["1"])
     assert not warned(again)
     assert again.tap.report.notes
@@ -171,6 +173,12 @@ def test_bills_that_are_promised_and_do_not_come_are_told_and_asked_again(
     later = synced(sandbox, run.state, utilityapi_meters=["1"])
     assert len(told(later)) == 3
     assert not warned(later)
+    (whole,) = {row["listed_at"] for row in later.rows("usage")}
+    assert whole
+    answering(sandbox, 1, bill_count=3, status_ts="2026-03-21T00:00:00+00:00")
+    short = synced(sandbox, later.state, utilityapi_meters=["1"])
+    assert [row["listed_at"] for row in short.rows("usage")] == [whole]
+    sandbox.faults.clear()
     assert told(synced(sandbox, later.state, utilityapi_meters=["1"])) == {}
 
 
