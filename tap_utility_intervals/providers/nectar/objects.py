@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from tap_utility_intervals.floor.values import NUL, exact, loads
+from tap_utility_intervals.floor.values import exact, holds_nul, loads
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ def interval_page(body: bytes) -> Page[Interval]:
         ValueError: when it is no such page; odd rows and values are no reason.
     """
     try:
-        page = None if NUL in body else _INTERVAL_PAGE.decode(body)
+        page = None if holds_nul(body) else _INTERVAL_PAGE.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         page = None
     if page is None:

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct, field
 
 from tap_utility_intervals.floor.instants import parse_instant
-from tap_utility_intervals.floor.values import NUL, as_text, loads
+from tap_utility_intervals.floor.values import as_text, holds_nul, loads
 from tap_utility_intervals.providers.utilityapi.local_times import LocalTimes
 from tap_utility_intervals.providers.utilityapi.settings import TIME_ZONE
 
@@ -169,7 +169,7 @@ def block(
     """
     if isinstance(item, Raw):
         try:
-            if NUL not in bytes(item):
+            if not holds_nul(bytes(item)):
                 return _STRICT.decode(item)
         except (msgspec.DecodeError, UnicodeDecodeError):
             pass  # it is read loosely
