@@ -19,7 +19,7 @@ from tap_utility_intervals.floor.outcomes import Outcome
 from tap_utility_intervals.providers import http as transport
 from tap_utility_intervals.sandbox import Sandbox
 from tap_utility_intervals.tap import TapUtilityIntervals
-from tap_utility_intervals.unified import Intervals, Meters, Usage
+from tap_utility_intervals.unified import Coverage, Intervals, Meters, Usage
 from tests.hostile.matrix import FAULTS, ONLY_ONCE, PLACES, Place, Told, struck, told
 from tests.hostile.worlds import EARLIER, NOW, hostile_world, settings_for
 from tests.oracle import Row
@@ -31,6 +31,7 @@ SOON = (
     *("no word of a next page", "a page that repeats under the next one's name"),
 )
 """One of each sort; the others wear the marker `slow`."""
+UNIFIED = (Meters, Intervals, Usage, Coverage)
 Rows = dict[str, dict[tuple[Any, ...], Row]]
 
 
@@ -87,7 +88,7 @@ def _unified_streams_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         TapUtilityIntervals,
         "discover_streams",
-        lambda self: [stream(self) for stream in (Meters, Intervals, Usage)],
+        lambda self: [stream(self) for stream in UNIFIED],
     )
 
 

@@ -122,6 +122,8 @@ class UtilityApi:
         self.transport = transport
         self.reader = reader
         self.warn = warn
+        self.open_ended: set[str] = set()
+        """Lists that did not say whether they were whole."""
 
     def meters(
         self, uids: list[str] | None = None, authorizations: list[str] | None = None
@@ -228,6 +230,7 @@ class UtilityApi:
         if page.is_open_ended and path != "/intervals":
             page = ask()
             if page.is_open_ended:
+                self.open_ended.add(path)
                 self.warn(f"a page of {path} lacks next and was taken for the last one")
         return page
 

@@ -167,8 +167,9 @@ class UtilityApiSession:
 
     def _sources(self, bookmarks: Bookmarks) -> list[Meter]:
         meters = self.listed
-        if not self.settings.is_filtered:
-            # Under a filter the others still exist; their bookmarks stay.
+        if not (self.settings.is_filtered or "/meters" in self.api.open_ended):
+            # Under a filter the others still exist, and perhaps beyond a page that does
+            # not say whether it is the last one; their bookmarks stay.
             bookmarks.keep_only(PROVIDER, map(context, meters))
         there = {meter.uid for meter in meters}
         for uid in self.settings.meters:

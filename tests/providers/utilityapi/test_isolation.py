@@ -326,3 +326,14 @@ def test_a_hostile_uid_writes_no_escape_and_no_line(
     ours = [r for r in caplog.records if r.name.startswith("tap-utility-intervals")]
     assert any("forged" in record.getMessage() for record in ours)
     assert all(record.getMessage().isprintable() for record in ours)
+
+
+def test_a_meter_list_that_may_be_cut_forgets_no_bookmark() -> None:
+    with Sandbox(a_world(page_size=2)) as sandbox:
+        first = synced(sandbox)
+        assert bookmarked(first) == set(UIDS)
+        rule = {"kind": "change", "lacking": ["next"], "times": None}
+        sandbox.faults.add(path="/meters$", **rule)
+        second = synced(sandbox, first.state)
+    assert bookmarked(second) == set(UIDS)
+    assert any("lacks next" in what for what in second.tap.report.warnings)
