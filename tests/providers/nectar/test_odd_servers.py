@@ -218,9 +218,7 @@ def test_bounds_that_are_read_in_another_zone_cost_no_row(
     assert numbers(run) == list(range(first, 1_200)) or run.tap.report.failed
 
 
-def test_rows_that_arrive_while_windows_are_planned_come_or_are_read_the_next_time() -> (
-    None
-):
+def test_rows_that_arrive_while_windows_are_planned_come() -> None:
     late = [row_at(number) for number in range(300, 494)]
 
     def arrive(odd: Odd, number: int) -> None:

@@ -133,13 +133,9 @@ class Spans:
             self.client.pause(attempt)
         raise self.client.unsteady(self._path, self._where(span))
 
-    def has_before(self, start: datetime | None, first: datetime) -> bool:
-        """Tell whether any row starts in [start, first) and ends by then."""
-        for row in self._page(Span(start, first)).items:
-            with suppress(ValueError):
-                if values.instant(row.start)[0] < first:
-                    return True
-        return False
+    def count_until(self, span: Span) -> int:
+        """Count the rows that start in a span and end in it, too."""
+        return self._page(span).total or 0
 
     def is_at_end(self) -> bool:
         """Tell whether nothing new stands beyond the last page that was read."""

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.coverage import END, Asked, Stretch, covered
-from tap_utility_intervals.floor.instants import seconds_form
+from tap_utility_intervals.floor.instants import earlier, seconds_form
 from tap_utility_intervals.floor.ranges import Window
 from tap_utility_intervals.floor.records import CoverageRecord, IntervalRecord
 from tap_utility_intervals.providers.base import (
@@ -29,6 +29,7 @@ from tap_utility_intervals.providers.nectar.bookmarks import (
     look_back,
 )
 from tap_utility_intervals.providers.nectar.intervals.fetch import (
+    OUTSIDE,
     Batch,
     FilterIgnored,
     Span,
@@ -141,7 +142,12 @@ class ConnectionJob:
         if wish.end is not None and start is not None and start >= wish.end:
             return
         tally = Tally(self._rows_before(start))
-        spans = self.reading.walk(start, wish.end)
+        first = start
+        if start is not None and start == self.terms.since:
+            # Nothing was read before: bounds that Nectar reads in another zone must
+            # not cut off the first hours.
+            first = earlier(start, OUTSIDE)
+        spans = self.reading.walk(first, wish.end)
         for span, batch in spans:
             yield from self._rows(batch)
             self.is_whole = self.is_whole and not batch.nameless
@@ -253,7 +259,8 @@ class ConnectionJob:
         self.is_countable = self.is_countable and not batch.doubled
         if batch.doubled or batch.strays or not self.reading.is_counted:
             tally.forget()
-        tally.add(batch.starts)
+        since = self.terms.since
+        tally.add(s for s in batch.starts if since is None or s >= since)
 
     def _counted(
         self, mark: Mark, tally: Tally, span: Span, *, finally_: bool = False

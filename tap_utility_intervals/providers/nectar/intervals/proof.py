@@ -35,20 +35,19 @@ class Proof:
     def is_all(self, span: Span, batch: Batch) -> bool:
         """Tell whether a list went on to its end, whatever order it has.
 
-        A total that ends at some number shows from a row in the middle: as many are
-        counted from there on as came, only if all came. Had the newest come alone, the
-        older ones would lie before the first.
+        A total that ends at some number shows from the middle: on both sides of it as
+        many rows are counted as came, only if all came.
         """
+        if len(batch.starts) < WORTH_A_PROOF:
+            return True
         starts = sorted(batch.starts)
-        if len(starts) < WORTH_A_PROOF:
-            return True
         middle = starts[len(starts) // 2].replace(microsecond=0)
+        unsure = batch.strays + batch.doubled + len(batch.starts) - len(batch.rows)
         after = sum(start >= middle for start in starts)
-        if self._count(middle) > after + batch.strays + batch.doubled:
+        if self._count(middle) > after + unsure:
             return False
-        if span.start is not None and starts[0] <= span.start:
-            return True
-        return not self._spans.has_before(span.start, starts[0])
+        before = sum(row.interval_end <= middle for row in batch.rows)
+        return self._spans.count_until(Span(span.start, middle)) <= before + unsure
 
     def late(self, asked: Span, read: Callable[[Span], Batch]) -> Iterator[Batch]:
         """Yield what arrived in spans after they had been read.
