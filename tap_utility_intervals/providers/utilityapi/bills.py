@@ -119,7 +119,7 @@ class BillJob:
             self.warn("a bill of a meter not asked for was left out")
             return
         try:
-            record = usage(bill, meter, self.listed_at)
+            record = usage(bill, meter, self.listed_at, self.rules.zone)
         except ValueError:
             self.warn("a bill without a uid was left out")
             return

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from tap_utility_intervals.providers.utilityapi.mapping.bills import local_date, usage
 from tap_utility_intervals.providers.utilityapi.mapping.meters import meter
 
+PACIFIC = ZoneInfo("America/Los_Angeles")
 DATES = {
     # UTC midnight, as every DEMO account has it
     "2020-02-29T16:00:00.000000-08:00": "2020-03-01",
@@ -101,6 +103,16 @@ def test_a_bill_keeps_its_instants_beside_its_dates() -> None:
         "2026-03-01T00:00:00Z",
         None,
     )
+
+
+def test_times_without_a_zone_are_instants_where_the_zone_is_told() -> None:
+    listed = meter({"uid": "1"}, "now")
+    base = {"bill_start_date": "2026-02-01T00:00:00", "bill_end_date": "2026-03-01"}
+    bill = {"uid": "b1", "base": base}
+    for zone, instant in ((None, None), (PACIFIC, "2026-02-01T08:00:00Z")):
+        found = usage(bill, listed, "now", zone)
+        assert found.period_start_date == "2026-02-01"
+        assert (found.period_start_at, found.period_end_at) == (instant, None)
 
 
 @pytest.mark.parametrize("uid", [None, "", [], True])

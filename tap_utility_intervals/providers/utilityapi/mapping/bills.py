@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import time
+from datetime import time, tzinfo
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +11,7 @@ from tap_utility_intervals.floor.instants import as_utc, parse_instant, seconds_
 from tap_utility_intervals.floor.records import Commodity, UsageRecord
 from tap_utility_intervals.floor.units import normalize, unit
 from tap_utility_intervals.floor.values import Values
+from tap_utility_intervals.providers.utilityapi.local_times import instant
 from tap_utility_intervals.providers.utilityapi.mapping.meters import (
     PROVIDER,
     Meter,
@@ -21,8 +22,10 @@ KWH = "kWh"
 MIDNIGHT = time()
 
 
-def usage(bill: Mapping[str, Any], meter: Meter, listed_at: str) -> UsageRecord:
-    """A bill as one usage entry.
+def usage(
+    bill: Mapping[str, Any], meter: Meter, listed_at: str, zone: tzinfo | None = None
+) -> UsageRecord:
+    """A bill as one usage entry; `zone` is that of times without one.
 
     Raises:
         ValueError: when it has no uid.
@@ -46,8 +49,8 @@ def usage(bill: Mapping[str, Any], meter: Meter, listed_at: str) -> UsageRecord:
         bill_id=uid,
         period_start_date=local_date(start) or read.date("period_start_date", start),
         period_end_date=local_date(end) or read.date("period_end_date", end),
-        period_start_at=_instant_sent(start),
-        period_end_at=_instant_sent(end),
+        period_start_at=_instant_sent(start, zone),
+        period_end_at=_instant_sent(end, zone),
         quantity=quantity,
         unit=meant.name,
         unit_raw=raw_unit,
@@ -103,9 +106,9 @@ def local_date(sent: object) -> str | None:
     return (utc if is_utc_midnight else local).date().isoformat()
 
 
-def _instant_sent(value: object) -> str | None:
+def _instant_sent(value: object, zone: tzinfo | None) -> str | None:
     """An instant, if one was sent rather than a date."""
     try:
-        return seconds_form(parse_instant(value))
+        return seconds_form(instant(value, zone))
     except ValueError:
         return None
