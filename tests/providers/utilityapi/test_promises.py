@@ -25,7 +25,7 @@ from tests.providers.utilityapi.scripted import (
     warned,
 )
 
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 BEGIN = NOW - 20 * DAY
 SETTLED = {"status": "updated", "status_ts": stamp(NOW)}
 
@@ -143,7 +143,7 @@ def test_a_promised_hole_of_any_size_is_asked_for_until_it_comes(
 
 
 def test_many_holes_are_told_once_and_read_whole_when_one_is_filled() -> None:
-    whole = days(BEGIN, NOW, step=timedelta(hours=1))
+    whole = days(BEGIN, NOW, step=HOUR)
     honest = Scripted(whole).meter("1")
     listed = {name: honest[name] for name in ("interval_count", "interval_coverage")}
     holey = [one for number, one in enumerate(whole) if number % 2]
@@ -163,16 +163,16 @@ def test_many_holes_are_told_once_and_read_whole_when_one_is_filled() -> None:
 def test_coverage_that_is_ahead_and_grows_daily_costs_no_full_read(
     filter_: Filter, lead: int
 ) -> None:
-    script = Scripted(days(BEGIN - 80 * DAY, BEGIN), filter=filter_)
+    script = Scripted(days(BEGIN - 30 * DAY, BEGIN, step=HOUR), filter=filter_)
     warehouse = Warehouse(script)
-    for number in range(8):
+    for number in range(6):
         end = BEGIN + number * DAY
-        script.now = end + 12 * timedelta(hours=1)
-        script.blocks = days(BEGIN - 80 * DAY, end)
-        promised = [[stamp(BEGIN - 80 * DAY), stamp(end + lead * DAY)]]
+        script.now = end + 12 * HOUR
+        script.blocks = days(BEGIN - 30 * DAY, end, step=HOUR)
+        promised = [[stamp(BEGIN - 30 * DAY), stamp(end + lead * DAY)]]
         script.listed = {"interval_coverage": promised}
         warehouse.sync()
-        assert number == 0 or script.served <= 8 * 96
+        assert number == 0 or script.served <= 8 * 24
     assert set(warehouse.values) == every_start(script.blocks)
 
 
@@ -188,13 +188,13 @@ def test_a_hole_that_is_filled_later_shows_in_the_count(
     coverage: Any,
 ) -> None:
     low, high = BEGIN + 3 * DAY, BEGIN + 8 * DAY
-    beside = [*days(BEGIN, low), *days(high, NOW)]
+    beside = [*days(BEGIN, low, step=HOUR), *days(high, NOW, step=HOUR)]
     if coverage is ONE_RANGE:
         coverage = [[stamp(BEGIN), stamp(NOW)]]
     script = Scripted(beside, {"interval_coverage": coverage}, filter=filter_)
     warehouse = Warehouse(script, utilityapi_allow_mixed=mixed)
     warehouse.sync()
-    script.blocks = [*beside, *days(low, high)]
+    script.blocks = [*beside, *days(low, high, step=HOUR)]
     warehouse.sync()
     assert set(warehouse.values) == every_start(script.blocks)
 
@@ -214,7 +214,7 @@ def orders() -> dict[str, Any]:
 def test_the_newest_updated_wins_in_whatever_order_blocks_are_listed(
     order: str,
 ) -> None:
-    begin = NOW - 80 * DAY
+    begin = NOW - 72 * DAY
     old = days(begin, NOW, length=4)
     new = [
         block(begin + n * 7 * DAY, begin + (n * 7 + 2) * DAY, 2, NOW) for n in range(10)
@@ -234,15 +234,15 @@ def test_a_newer_object_over_all_history_is_found_although_old_ones_are_whole(
     filter_: Filter, more: int
 ) -> None:
     begin = NOW - 60 * DAY
-    script = Scripted(days(begin, NOW, length=20), filter=filter_)
+    script = Scripted(days(begin, NOW, length=20, step=HOUR), filter=filter_)
     warehouse = Warehouse(script, lookback_days=10)
     warehouse.sync()
     script.now = NOW + more * DAY
-    anew = block(begin, NOW + more * DAY, 2, script.now + timedelta(hours=1))
+    anew = block(begin, NOW + more * DAY, 2, script.now + HOUR, step=HOUR)
     script.blocks.append(anew)
     warehouse.sync()
     fresh = {s: v for s, v in warehouse.values.items() if s >= "2026-03-10T12"}
-    assert len(fresh) == (10 + more) * 96
+    assert len(fresh) == (10 + more) * 24
     assert set(fresh.values()) == {2}
 
 
