@@ -4,6 +4,7 @@
     ├── ConfigError         a setting is wrong: correct the one it names
     └── ProviderError       a provider did not give what was asked
         ├── Unauthorized    401: renew the credential in the setting it names
+        ├── Misconfigured   a proxy, certificates or the base URL: what it names
         └── SourceError     one question failed: the other sources go on
             ├── PaymentRequired 402: top up the provider's balance
             ├── Gone            403, 404: nothing, or renew the grant
@@ -70,7 +71,7 @@ class ProviderError(TapError):
     happened: ClassVar[str] = "did not give what was asked"
     advice: ClassVar[str] = "run it again, and report it if it persists"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that there is to say
         self,
         provider: str,
         endpoint: str,
@@ -78,8 +79,10 @@ class ProviderError(TapError):
         status: int | None = None,
         source: str | None = None,
         problem: str | None = None,
+        hint: str | None = None,
     ) -> None:
         """Say it in one sentence: who, what, where, and what to do."""
+        self.hint = hint
         self.provider = provider
         self.endpoint = _path(endpoint)
         self.status = None if status is None else int(status)
@@ -94,7 +97,7 @@ class ProviderError(TapError):
         return f"{status}{self.endpoint}{source}"
 
     def _what_to_do(self) -> str:
-        return self.advice
+        return self.hint or self.advice
 
 
 class Unauthorized(ProviderError):
@@ -117,6 +120,12 @@ class Unauthorized(ProviderError):
 
     def _what_to_do(self) -> str:
         return f"check the setting {self.setting}, or renew it at the provider"
+
+
+class Misconfigured(ProviderError):
+    """What is around the tap is wrong, for every question alike; no retry helps."""
+
+    happened = "could not be reached from this machine"
 
 
 class SourceError(ProviderError):

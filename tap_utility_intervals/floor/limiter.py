@@ -76,10 +76,19 @@ class Limiter:
         """Free the slot."""
         self._give_slot()
 
-    def hold(self, seconds: float) -> None:
-        """Let nobody pass before `seconds` from now; never shortens an earlier hold."""
+    def now(self) -> float:
+        """The clock that all waiting goes by, in seconds."""
+        return self._clock()
+
+    def hold(self, seconds: float) -> bool:
+        """Let nobody pass before `seconds` from now; never shortens an earlier hold.
+
+        Tells whether all wait longer now, by a second or more.
+        """
         with self._lock:
-            self._held_until = max(self._held_until, self._clock() + seconds)
+            before = max(self._held_until, self._clock())
+            self._held_until = max(before, self._clock() + seconds)
+            return self._held_until - before >= 1
 
     def sleep(self, seconds: float) -> None:
         """Back off in this thread alone, for at least `seconds`.

@@ -7,9 +7,7 @@ query string and no credential.
 
 from __future__ import annotations
 
-import os
-import re
-import threading
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -21,28 +19,44 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 import backoff
 import msgspec
 import requests
-from requests.utils import get_environ_proxies
-from typing_extensions import override
+import urllib3
 
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.clock import Clock
 from tap_utility_intervals.floor.limiter import Limiter, retry_after
+from tap_utility_intervals.floor.progress import duration
+from tap_utility_intervals.providers import links, statuses, surroundings
+from tap_utility_intervals.providers.connections import Connections, TookTooLong
 from tap_utility_intervals.providers.spool import Spool
 from tap_utility_intervals.settings.shared import Settings
+
+LOGGER = logging.getLogger("tap-utility-intervals.requests")
 
 T = TypeVar("T")
 
 Params = Sequence[tuple[str, str]]
 
 CHUNK = 1 << 16
-_TOKEN = re.compile(r"(?i)(access[_-]?token|api[_-]?key|token)=")
-CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 POLITE_WAIT = 5.0
 """Seconds to wait after a 202 or 429 that does not say how long."""
 LONGEST_WAIT = 3600.0
 MOST_POLITE_WAITS = 100
 """How often one request may be put off by 202 or 429 before it counts as failed."""
+LONGEST_BUILDING = 300.0
+"""Seconds that one answer may be under way (202): the sources after it wait for it."""
+LONGEST_REQUEST = 600.0
+"""Seconds that one request may take at least, from its first byte to the last."""
+LONGEST_TRYING = 120.0
+"""Seconds of fruitless tries, without the rests between them, that are enough."""
+WORTH_TELLING = 5.0
 SLOWEST_BACKOFF = 60.0
+FAILURES = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    OSError,
+    ValueError,
+)
+"""What `requests` raises for what the network, a proxy or a wrong file does."""
 PASSING = (errors.Unavailable, errors.TooWide, errors.BadAnswer)
 """What may be gone at the next try."""
 
@@ -50,21 +64,10 @@ PASSING = (errors.Unavailable, errors.TooWide, errors.BadAnswer)
 class _PutOff(Exception):  # noqa: N818 - not an error: the server asks for patience
     """The server answered 202 or 429: the same request again, later."""
 
-    def __init__(self, error: errors.ProviderError) -> None:
+    def __init__(self, error: errors.ProviderError, seconds: float) -> None:
         super().__init__(str(error))
         self.error = error
-
-
-class _Session(requests.Session):
-    """Takes a redirect for an answer like any other.
-
-    Asked not to follow them, `requests` still looks where they lead, and reads their
-    bodies whole.
-    """
-
-    @override
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        return None
+        self.seconds = seconds
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,13 @@ class Endpoint:
     """Holds the credential; never logged."""
     credential: str
     """The setting that holds the credential, named when it is refused."""
+    title: str = ""
+    """As people call the provider."""
+
+    @property
+    def setting(self) -> str:
+        """The setting that holds the base URL."""
+        return f"{self.provider}_base_url"
 
 
 class Transport:
@@ -101,19 +111,19 @@ class Transport:
         self.limiter = limiter
         self.clock = clock or Clock()
         self.timeout = settings.request_timeout
+        self.deadline = max(LONGEST_REQUEST, 2 * self.timeout)
         self.max_retries = settings.max_retries
         self.max_bytes = settings.max_response_bytes
         self.server_time: datetime | None = None
         self.spool = Spool()
-        self._headers = {
+        headers = {
             "Accept": "application/json",
             "User-Agent": settings.user_agent or "tap-utility-intervals",
             **endpoint.headers,
         }
+        self._connections = Connections(endpoint.base_url, headers)
         self._base_path = urlsplit(endpoint.base_url).path
-        self._local = threading.local()
-        self._sessions: list[requests.Session] = []
-        self._lock = threading.Lock()
+        self._secrets = {value.split()[-1] for value in endpoint.headers.values()}
 
     def get(
         self,
@@ -139,46 +149,46 @@ class Transport:
         """
         query = urlencode(params, safe=",:")
         url = f"{self.endpoint.base_url}{path}" + (f"?{query}" if query else "")
-        return self.follow(url, decode=decode, source=source, reader=reader)
+        return self._ask(urlsplit(url), decode, source, reader)
 
     def follow(
         self,
-        url: str,
+        link: str,
         *,
         decode: Callable[[bytes], T],
+        page: str = "",
         source: str | None = None,
         reader: str = "",
     ) -> T:
-        """Ask for a whole URL, such as a `next` link, on the configured origin only.
+        """Ask for what a `next` link of `page` leads to, on the configured origin.
 
         Raises:
-            errors.UnsafeLink: when the URL leads elsewhere; nothing is sent.
+            errors.UnsafeLink: when the link leads elsewhere; nothing is sent.
             errors.ProviderError: as `get`.
         """
-        try:
-            parts = urlsplit(url)
-        except ValueError:
-            parts = urlsplit("")
-        if not self.is_ours(parts):
-            raise self._error(errors.UnsafeLink, parts, None, source)
-        parts = without_token(parts)
-        if not self.spool.shares(parts.path[len(self._base_path) :]):
-            return self._persist(parts, decode, source)
-        return self._persist_shared(parts, decode, source, reader)
+        url = links.ours(link, page, self.endpoint.base_url, self._secrets)
+        if url is None:
+            raise errors.UnsafeLink(
+                self.endpoint.provider, page or "a link", source=source
+            )
+        return self._ask(url, decode, source, reader)
 
-    def is_ours(self, url: SplitResult) -> bool:
-        """Whether a URL has the configured scheme, host and port, and no user."""
-        return "@" not in url.netloc and origin(url) == origin(
-            urlsplit(self.endpoint.base_url)
-        )
+    def _ask(
+        self,
+        url: SplitResult,
+        decode: Callable[[bytes], T],
+        source: str | None,
+        reader: str,
+    ) -> T:
+        if not self.spool.shares(url.path[len(self._base_path) :]):
+            return self._persist(url, decode, source)
+        return self._persist_shared(url, decode, source, reader)
 
     def close(self) -> None:
         """Close all connections; threads that wait for their turn are woken."""
         self.limiter.stop()
         self.spool.close()
-        with self._lock:
-            for session in self._sessions:
-                session.close()
+        self._connections.close()
 
     def _persist_shared(
         self,
@@ -204,46 +214,79 @@ class Transport:
     ) -> T:
         """Ask again after a failure that may pass, later each time.
 
-        A server that puts us off has not failed; the limiter does that waiting, for it
-        belongs to the credential, so that all workers wait.
+        A server that puts us off has not failed. A 429 belongs to the credential, so
+        that all workers wait; a 202 to the one answer that is being built.
         """
         waits = backoff.expo(base=2, factor=0.5, max_value=SLOWEST_BACKOFF)
         next(waits)  # backoff's generators begin with an empty step
         failures = put_off = 0
+        tried = waited = 0.0
         while True:
+            begun = self.limiter.now()
             try:
                 return self._once(url, decode, source)
             except _PutOff as patience:
                 put_off += 1
-                if put_off > MOST_POLITE_WAITS:
+                waited += patience.seconds
+                is_over = waited > _longest_wait(patience.error)
+                if put_off > MOST_POLITE_WAITS or is_over:
                     raise patience.error from None
+                self._be_patient(patience)
             except PASSING:
                 failures += 1
-                if failures > self.max_retries:
+                tried += self.limiter.now() - begun
+                if failures > self.max_retries or tried > LONGEST_TRYING:
                     raise
                 self.limiter.sleep(backoff.full_jitter(next(waits)))
+
+    def _be_patient(self, patience: _PutOff) -> None:
+        """Wait as the server asks, and tell it once, however many workers wait."""
+        seconds, status = patience.seconds, patience.error.status
+        if status == HTTPStatus.ACCEPTED:
+            LOGGER.debug("%s is building an answer (202)", self.endpoint.provider)
+            self.limiter.sleep(seconds)
+        elif self.limiter.hold(seconds) and seconds >= WORTH_TELLING:
+            name = self.endpoint.title or self.endpoint.provider
+            LOGGER.info("%s asks to wait %s (%s)", name, duration(seconds), status)
 
     def _once(
         self, url: SplitResult, decode: Callable[[bytes], T], source: str | None
     ) -> T:
         with self.limiter:
             try:
-                response = self._session().get(
-                    url.geturl(),
-                    timeout=self.timeout,
-                    allow_redirects=False,
-                    stream=True,
-                )
-                with response:
-                    now = self._note_time(response)
-                    self._judge(response, url, source, now)
-                    body = self._read(response, url, source)
-            except requests.RequestException as failure:
-                problem = f"could not be reached ({type(failure).__name__})"
-                raise self._error(
-                    errors.Unavailable, url, None, source, problem
-                ) from None
+                with self._connections.watch.watched(self.deadline):
+                    response = self._session().get(
+                        url.geturl(),
+                        timeout=self.timeout,
+                        allow_redirects=False,
+                        stream=True,
+                    )
+                    with response:
+                        now = self._note_time(response)
+                        self._judge(response, url, source, now)
+                        body = self._read(response, url, source)
+            except FAILURES as failure:
+                raise self._unreached(failure, url, source) from None
         return self._decode(body, decode, url, source)
+
+    def _unreached(
+        self, failure: Exception, url: SplitResult, source: str | None
+    ) -> errors.ProviderError:
+        """What it means that no whole answer came."""
+        wrong = surroundings.what_is_wrong(failure, self.endpoint)
+        if wrong is not None:
+            kind = errors.Unavailable if wrong.may_pass else errors.Misconfigured
+            return kind(
+                *(self.endpoint.provider, url.path),
+                source=source,
+                problem=wrong.problem,
+                hint=wrong.hint,
+            )
+        happened = type(failure).__name__
+        if isinstance(failure, TookTooLong):
+            happened = f"no whole answer within {duration(self.deadline)}"
+        problem = f"could not be reached ({happened})"
+        return self._error(errors.Unavailable, url, None, source, problem)
 
     def _judge(
         self,
@@ -256,12 +299,12 @@ class Transport:
         status = response.status_code
         if status == HTTPStatus.OK:
             return
-        kind = _kind(status)
+        kind = statuses.kind_of(status)
         error = self._error(kind, url, status, source)
         if status in {HTTPStatus.ACCEPTED, HTTPStatus.TOO_MANY_REQUESTS}:
             wait = retry_after(response.headers.get("Retry-After"), now)
-            self.limiter.hold(min(POLITE_WAIT if wait is None else wait, LONGEST_WAIT))
-            raise _PutOff(error)
+            seconds = min(POLITE_WAIT if wait is None else wait, LONGEST_WAIT)
+            raise _PutOff(error, seconds)
         raise error
 
     def _read(
@@ -298,12 +341,17 @@ class Transport:
         source: str | None,
         problem: str | None = None,
     ) -> errors.ProviderError:
-        provider = self.endpoint.provider
-        path = url.path if self.is_ours(url) else "a link to another origin"
+        provider, path = self.endpoint.provider, url.path
         if kind is errors.Unauthorized:
             setting = self.endpoint.credential
             return errors.Unauthorized(provider, path, setting=setting, source=source)
-        return kind(provider, path, status=status, source=source, problem=problem)
+        problem, hint = statuses.explained(status, source, self.endpoint, problem)
+        return kind(
+            provider, path, status=status, source=source, problem=problem, hint=hint
+        )
+
+    def _session(self) -> requests.Session:
+        return self._connections.session()
 
     def _note_time(self, response: requests.Response) -> datetime:
         """The server's clock, if it tells one; the first answer's is remembered."""
@@ -316,58 +364,8 @@ class Transport:
         self.server_time = self.server_time or now
         return now
 
-    def _session(self) -> requests.Session:
-        """One session a thread: `requests` does not promise that one can be shared."""
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = _Session()
-            # The environment is read once (it costs as much as a request) and without
-            # .netrc, an entry of which would replace our credential.
-            session.trust_env = False
-            session.proxies = get_environ_proxies(self.endpoint.base_url)
-            session.verify = next(
-                (os.environ[name] for name in CA_BUNDLES if os.environ.get(name)), True
-            )
-            session.headers.update(self._headers)
-            self._local.session = session
-            with self._lock:
-                self._sessions.append(session)
-        return session
 
-
-def without_token(url: SplitResult) -> SplitResult:
-    """A link without a credential in its query: the header holds it, and is not logged.
-
-    `urllib3` logs queries at its DEBUG level.
-    """
-    kept = [one for one in url.query.split("&") if not _TOKEN.match(one)]
-    return url._replace(query="&".join(kept))
-
-
-def origin(url: SplitResult) -> tuple[str, str | None, int | None]:
-    """Scheme, host and port, with the scheme's own port filled in."""
-    try:
-        port = url.port
-    except ValueError:
-        port = -1
-    return url.scheme, url.hostname, port or {"http": 80, "https": 443}.get(url.scheme)
-
-
-_KINDS: dict[int, type[errors.ProviderError]] = {
-    HTTPStatus.ACCEPTED: errors.Unavailable,
-    HTTPStatus.UNAUTHORIZED: errors.Unauthorized,
-    HTTPStatus.PAYMENT_REQUIRED: errors.PaymentRequired,
-    HTTPStatus.FORBIDDEN: errors.Gone,
-    HTTPStatus.NOT_FOUND: errors.Gone,
-    HTTPStatus.TOO_MANY_REQUESTS: errors.Unavailable,
-    # Both vendors answer these two when a question took them too long.
-    HTTPStatus.BAD_GATEWAY: errors.TooWide,
-    HTTPStatus.GATEWAY_TIMEOUT: errors.TooWide,
-}
-
-
-def _kind(status: int) -> type[errors.ProviderError]:
-    """What a status means to the tap, whatever the endpoint."""
-    server_error = status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    other = errors.Unavailable if server_error else errors.BadRequest
-    return _KINDS.get(status, other)
+def _longest_wait(error: errors.ProviderError) -> float:
+    """Seconds that one question may be put off in all."""
+    is_building = error.status == HTTPStatus.ACCEPTED
+    return LONGEST_BUILDING if is_building else LONGEST_WAIT

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from tap_utility_intervals.providers import http as transport
+from tap_utility_intervals.providers import connections
 from tap_utility_intervals.sandbox import Sandbox
 from tests.hostile.worlds import COMPANIES, CONNECTIONS
 from tests.oracle import KEYS, UNIFIED, Row
@@ -340,8 +340,8 @@ def refusing(place: Place, times: int | None) -> Iterator[Callable[[], int]]:
             text = text.replace(parts.netloc, f"127.0.0.1:{REFUSING}")
         return healthy(self, text, **options)
 
-    transport._Session.get = get  # type: ignore[method-assign]
+    connections._Session.get = get  # type: ignore[method-assign]
     try:
         yield lambda: seen
     finally:
-        del transport._Session.get
+        del connections._Session.get

@@ -20,11 +20,13 @@ from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 import pytest
+import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.limiter import Limiter, Stopped
+from tap_utility_intervals.providers import connections, links, surroundings
 from tap_utility_intervals.providers import http as transport
 from tap_utility_intervals.providers.http import Endpoint, Transport
 from tap_utility_intervals.settings.shared import Settings
@@ -271,6 +273,8 @@ KINDS = {
     300: errors.BadRequest,
     302: errors.BadRequest,
     400: errors.BadRequest,
+    206: errors.BadRequest,
+    407: errors.Misconfigured,
     401: errors.Unauthorized,
     402: errors.PaymentRequired,
     403: errors.Gone,
@@ -453,7 +457,7 @@ def test_a_body_slower_than_the_timeout_is_asked_again(server: Server) -> None:
         ({}, transport.POLITE_WAIT),
         ({"Retry_After": "soon"}, transport.POLITE_WAIT),
         ({"Retry_After": "-3"}, 0),
-        ({"Retry_After": "999999"}, transport.LONGEST_WAIT),
+        ({"Retry_After": "300"}, 300),
         (
             {
                 "Retry_After": "Wed, 27 May 2026 11:45:12 GMT",
@@ -550,6 +554,206 @@ def test_one_workers_refusal_holds_all_workers(server: Server, clock: Clock) -> 
     assert min(asked_at) >= begun + 30
 
 
+def test_an_answer_that_is_being_built_holds_nobody_else(
+    server: Server, clock: Clock
+) -> None:
+    """A 202 belongs to the one answer; the others ask on meanwhile."""
+    asked: list[tuple[str, float]] = []
+
+    def reply(seen: Seen) -> bytes:
+        asked.append((seen.target, clock.now))
+        return answer(202, Retry_After="30") if "slow" in seen.target else answer()
+
+    server.otherwise = reply
+    with connected(server.url, clock, in_flight=1) as acme:
+        with pytest.raises(errors.Unavailable, match="HTTP 202"):
+            get(acme, "/slow")
+        held = acme.limiter._held_until
+        assert get(acme, "/quick") == {}
+    assert held < 0
+    assert clock.now <= transport.LONGEST_BUILDING
+    assert len([at for target, at in asked if target == "/slow"]) == 11
+
+
+def test_a_wait_that_is_asked_for_is_told_once(
+    server: Server, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    server.replies = [answer(429, Retry_After="40"), answer(429, Retry_After="1")]
+    with connected(server.url, clock) as acme:
+        get(acme)
+    assert [r.getMessage() for r in caplog.records] == ["acme asks to wait 40 s (429)"]
+
+
+def test_no_wait_is_longer_than_an_hour(server: Server, clock: Clock) -> None:
+    server.replies = [answer(429, Retry_After="999999")]
+    with connected(server.url, clock) as acme:
+        assert get(acme) == {}
+    assert sum(clock.slept) == transport.LONGEST_WAIT
+
+
+def test_patience_for_a_busy_server_has_an_end_in_time_as_well(
+    server: Server, clock: Clock
+) -> None:
+    server.otherwise = answer(429, Retry_After="3000")
+    with (
+        connected(server.url, clock) as acme,
+        pytest.raises(errors.Unavailable, match="HTTP 429"),
+    ):
+        get(acme)
+    assert len(server.seen) == 2
+    assert clock.now == 3000
+
+
+# --- answers without an end -----------------------------------------------------------
+
+
+def dripping(server: Server, head: bytes, drip: bytes) -> None:
+    """Answers everybody with `head`, and then with a drip now and then, for ever."""
+
+    def drop(_: Seen) -> bytes:
+        connection = server._open[-1]
+        try:
+            connection.sendall(head)
+            while True:
+                connection.sendall(drip)
+                time.sleep(0.02)
+        except OSError:
+            return Cut(b"")
+
+    server.otherwise = drop
+
+
+@pytest.mark.parametrize(
+    ("head", "drip"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"x"),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", b"x"),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"1\r\nx\r\n",
+        ),
+        (b"HTTP/1.1 200 OK\r\nX-Endless: ", b"x"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    ],
+    ids=["body", "body to the end", "chunks", "header", "100 Continue"],
+)
+def test_an_answer_that_goes_on_for_ever_ends(
+    server: Server, monkeypatch: pytest.MonkeyPatch, head: bytes, drip: bytes
+) -> None:
+    monkeypatch.setattr(transport, "LONGEST_REQUEST", 0.3)
+    monkeypatch.setattr(connections, "OFTEN", 0.05)
+    dripping(server, head, drip)
+    begun = time.monotonic()
+    with (
+        connected(server.url, max_retries=0, request_timeout=0.15) as acme,
+        pytest.raises(errors.Unavailable, match="no whole answer within"),
+    ):
+        get(acme)
+    assert time.monotonic() - begun < 5
+
+
+def test_a_question_is_not_repeated_for_longer_than_a_few_minutes(
+    server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that accepts and never answers costs its time-out twice at most."""
+
+    def mute(*_: Any, timeout: float, **__: Any) -> Any:
+        clock.sleep(timeout)
+        raise requests.ReadTimeout
+
+    monkeypatch.setattr(connections._Session, "get", mute)
+    with connected(server.url, clock) as acme, pytest.raises(errors.Unavailable):
+        get(acme)
+    assert clock.now <= 2 * acme.timeout + 60
+
+
+# --- what is around the tap -----------------------------------------------------------
+
+
+def failed(server_url: str, **settings: Any) -> str:
+    with (
+        connected(server_url, max_retries=0, request_timeout=5, **settings) as acme,
+        pytest.raises(errors.ProviderError) as caught,
+    ):
+        get(acme)
+    assert "Traceback" not in str(caught.value)
+    return f"{type(caught.value).__name__}: {caught.value}"
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_a_wrong_file_of_certificates_is_named_by_its_variable(
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    variable: str,
+    content: str | None,
+) -> None:
+    file = tmp_path / "ca.pem"
+    if content:
+        file.write_text(content)
+    for other in surroundings.CA_BUNDLES:
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(variable, str(file))
+    text = failed(server.url.replace("http:", "https:"))
+    assert text.startswith("Misconfigured")
+    assert f"check the variable {variable}" in text
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://",
+        "http://:8080",
+        "http://a b:1",
+        "http://127.0.0.1:99999",
+        "gopher://127.0.0.1:1",
+        "socks5://127.0.0.1:1",
+        "socks9://127.0.0.1:1",
+        "http://[",
+        "http://127.0.0.1:1",
+        f"http://user:{SECRET}@127.0.0.1:1",
+    ],
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_wrong_proxy_is_named_by_its_variable(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, proxy: str
+) -> None:
+    monkeypatch.setenv(f"{scheme}_proxy", proxy)
+    text = failed(f"{scheme}://acme.example/v1")
+    may_pass = proxy.endswith("127.0.0.1:1") and not proxy.startswith(("go", "so"))
+    assert text.startswith("Unavailable" if may_pass else "Misconfigured")
+    assert f"check the variable {scheme}_proxy" in text
+    assert SECRET not in text
+
+
+def test_a_proxy_that_wants_a_password_is_named(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.otherwise = answer(407)
+    for scheme in ("http", "https"):
+        monkeypatch.setenv(f"{scheme}_proxy", server.url)
+        text = failed(f"{scheme}://acme.example/v1")
+        assert text.startswith("Misconfigured")
+        assert f"check the variable {scheme}_proxy" in text
+
+
+@pytest.mark.parametrize("status", [204, 206, 301, 302, 307, 308, 404])
+def test_what_a_wrong_base_url_answers_names_its_setting(
+    server: Server, status: int
+) -> None:
+    server.otherwise = answer(status)
+    assert "check the setting acme_base_url" in failed(f"{server.url}/v1")
+
+
+def test_a_source_that_is_gone_says_nothing_of_the_base_url(server: Server) -> None:
+    server.otherwise = answer(404)
+    with connected(server.url) as acme, pytest.raises(errors.Gone) as caught:
+        get(acme, source="thing 7")
+    assert "base_url" not in str(caught.value)
+
+
 def test_closing_ends_whoever_waits(server: Server) -> None:
     server.otherwise = answer(429, Retry_After="3600")
     endpoint = Endpoint("acme", server.url, {}, "acme_token")
@@ -630,18 +834,15 @@ LINKS = {
     "another port": "http://127.0.0.1:{other}/things",
     "another host": "http://localhost:{other}/things",
     "another name of this host": "http://localhost:{port}/things",
+    "a longer port": "http://127.0.0.1:{port}1/things",
     "a longer host": "http://127.0.0.1.example:{port}/things",
-    "another scheme": "https://127.0.0.1:{port}/things",
     "a user": "http://127.0.0.1:{port}@127.0.0.1:{other}/things",
     "a user of ours": "http://me:pw@127.0.0.1:{port}/things",
     "an empty user": "http://@127.0.0.1:{port}/things",
     "protocol-relative": "//127.0.0.1:{other}/things",
     "a backslash": "http://127.0.0.1:{port}\\@127.0.0.1:{other}/things",
     "a tab": "http://127.0.0.1:{port}\t@127.0.0.1:{other}/",
-    "no port": "http://127.0.0.1/things",
     "an odd port": "http://127.0.0.1:{port}x/things",
-    "no host": "http:///things",
-    "a path alone": "/things?after=1",
     "brackets": "http://[127.0.0.1:{port}/things",
     "no link": "javascript:alert(1)",
     "nothing": "",
@@ -669,16 +870,81 @@ def test_a_link_on_the_same_origin_is_followed(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
+    "link",
+    [
+        "https://127.0.0.1:{port}/v1/things?after=1",
+        "HTTP://127.0.0.1/v1/things?after=1",
+        "https://127.0.0.1./v1/things?after=1",
+        "//127.0.0.1:{port}/v1/things?after=1",
+        "http:///v1/things?after=1",
+        "/v1/things?after=1",
+        "things?after=1",
+        "./things?after=1",
+        "?after=1",
+    ],
+)
+def test_a_link_to_our_host_in_any_spelling_is_followed_on_the_configured_origin(
+    server: Server, link: str
+) -> None:
+    with connected(f"{server.url}/v1") as acme:
+        url = link.format(port=server.port)
+        assert acme.follow(url, page="/things", decode=json.loads) == {}
+    assert server.seen[0].target == "/v1/things?after=1"
+
+
+@pytest.mark.parametrize(
     ("base", "link"),
     [
         ("https://acme.example/v1", "https://ACME.example:443/v1/x"),
+        ("https://acme.example/v1", "http://acme.example/v1/x"),
+        ("https://acme.example/v1", "https://acme.example./v1/x"),
         ("https://acme.example:443/v1", "https://acme.example/v1/x"),
-        ("http://[::1]:80", "http://[::1]/x"),
+        ("https://acme.example:8443/v1", "http://acme.example/v1/x"),
+        ("http://[::1]:80/v1", "http://[::1]/v1/x"),
     ],
 )
-def test_the_schemes_own_port_may_be_said_or_not(base: str, link: str) -> None:
-    with connected(base) as acme:
-        assert acme.is_ours(urlsplit(link))
+def test_the_origin_is_always_the_configured_one(base: str, link: str) -> None:
+    found = links.ours(link, "/x", base)
+    assert found is not None
+    assert found.geturl() == f"{base}/x"
+
+
+ECHOED = [
+    "/v1/things?access_token={secret}&after=1",
+    "/v1/things?after=1&%61ccess_token={secret}",
+    "/v1/things?after=1;access_token={secret}",
+    "/v1/things?after=1&%2561pi_key={secret}",
+    "/v1/things?after=1&whatever={secret}",
+    "/v1/things;access_token={secret}?after=1",
+    "/v1/things;%61ccess_token=other?after=1",
+]
+
+
+@pytest.mark.parametrize("link", ECHOED)
+def test_a_credential_that_a_link_echoes_is_neither_sent_nor_logged(
+    server: Server, link: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with connected(f"{server.url}/v1") as acme:
+        acme.follow(link.format(secret=SECRET), decode=json.loads)
+    assert server.seen[0].target == "/v1/things?after=1"
+    assert SECRET not in caplog.text
+    assert "oken=" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "link", ["/v1/{secret}/things", "/v1/access_token=x/things", "/v1/%73{rest}/things"]
+)
+def test_a_link_with_a_credential_in_its_path_is_refused(
+    server: Server, link: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with connected(f"{server.url}/v1") as acme:
+        url = link.format(secret=SECRET, rest=SECRET[1:])
+        with pytest.raises(errors.UnsafeLink) as caught:
+            acme.follow(url, page="/things", decode=json.loads)
+    assert not server.seen
+    assert SECRET not in caplog.text + str(caught.value)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -18,7 +18,7 @@ from tap_utility_intervals.floor.instants import micros_form
 from tap_utility_intervals.floor.ranges import Range
 from tap_utility_intervals.providers import utilityapi
 from tap_utility_intervals.providers.base import earlier_clock
-from tap_utility_intervals.providers.http import origin
+from tap_utility_intervals.providers.links import origin
 from tap_utility_intervals.providers.utilityapi import entities
 from tap_utility_intervals.providers.utilityapi.client import UtilityApi
 from tap_utility_intervals.providers.utilityapi.collecting import prospects

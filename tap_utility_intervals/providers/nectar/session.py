@@ -64,6 +64,7 @@ class NectarSession:
             base_url=own.base_url,
             headers={"X-API-Key": own.api_key},
             credential=CREDENTIAL,
+            title="Nectar",
         )
         transport = Transport(
             endpoint, settings, limiter or Limiter(None, self.workers), run.clock

@@ -208,7 +208,7 @@ class UtilityApi:
             if paginator.finished or link is None:
                 return
             before = page
-            follow = partial(self.transport.follow, link.geturl(), **chosen)
+            follow = partial(self.transport.follow, link.geturl(), page=path, **chosen)
             try:
                 page = self._whole(path, follow)
                 if _repeats(page, before) and path == "/intervals":

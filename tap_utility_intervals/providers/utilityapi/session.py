@@ -268,6 +268,7 @@ def transport_of(
         base_url=own.base_url,
         headers={"Authorization": f"Bearer {own.api_token}"},
         credential=CREDENTIAL,
+        title="UtilityAPI",
     )
     limiter = Limiter(own.requests_per_second, common.max_concurrency)
     return Transport(endpoint, common, limiter, clock)

@@ -1,0 +1,49 @@
+"""What an HTTP status means to the tap, whatever the endpoint. Pure."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from tap_utility_intervals.floor import errors
+from tap_utility_intervals.providers.surroundings import Where, proxy_variable
+
+_KINDS: dict[int, type[errors.ProviderError]] = {
+    HTTPStatus.ACCEPTED: errors.Unavailable,
+    HTTPStatus.UNAUTHORIZED: errors.Unauthorized,
+    HTTPStatus.PAYMENT_REQUIRED: errors.PaymentRequired,
+    HTTPStatus.FORBIDDEN: errors.Gone,
+    HTTPStatus.NOT_FOUND: errors.Gone,
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: errors.Misconfigured,
+    HTTPStatus.TOO_MANY_REQUESTS: errors.Unavailable,
+    # Both vendors answer these two when a question took them too long.
+    HTTPStatus.BAD_GATEWAY: errors.TooWide,
+    HTTPStatus.GATEWAY_TIMEOUT: errors.TooWide,
+}
+
+
+def kind_of(status: int) -> type[errors.ProviderError]:
+    """What a status means to the tap, whatever the endpoint."""
+    server_error = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    other = errors.Unavailable if server_error else errors.BadRequest
+    return _KINDS.get(status, other)
+
+
+def explained(
+    status: int | None, source: str | None, where: Where, problem: str | None
+) -> tuple[str | None, str | None]:
+    """What a status says of the base URL or the proxy: problem and advice, if any."""
+    base = f"check the setting {where.setting}"
+    if status is None:
+        return problem, None
+    if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        named = proxy_variable(where)
+        advice = f"check the variable {named}" if named else base
+        return "could not be reached through the proxy", advice
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        return "sends on to another address, which is not followed", base
+    if HTTPStatus.OK < status < HTTPStatus.MULTIPLE_CHOICES:
+        is_built = status == HTTPStatus.ACCEPTED
+        return (problem, None) if is_built else ("sent no whole answer", base)
+    if status == HTTPStatus.NOT_FOUND and source is None:
+        return problem, f"{base}, or the credential may not read it"
+    return problem, None
