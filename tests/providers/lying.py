@@ -7,12 +7,10 @@ counts of an answer, or keeps readings to itself. What it lies about is constant
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
-
-from typing_extensions import Self
 
 from tap_utility_intervals.sandbox import HOUR, World, epoch
 from tap_utility_intervals.sandbox.provider import Api, Provider
@@ -25,7 +23,6 @@ from tap_utility_intervals.sandbox.wire import (
     plain,
 )
 from tests.oracle import Key, Row, Values, key
-from tests.syncing import Run
 
 Lie = Callable[[Any], Any]
 """What becomes of a count."""
@@ -54,6 +51,10 @@ IGNORED = {
 """The parameters that a provider might not look at."""
 
 
+RENAMED_FROM = epoch("2026-03-18T12:00:00Z")
+RENAMED_AT = epoch("2026-03-22T00:00:00Z")
+
+
 @dataclass(frozen=True)
 class Lies:
     """What a server does wrongly, all the time."""
@@ -66,9 +67,39 @@ class Lies:
     no_next: bool = False
     """Whether the last page lacks the word that says so."""
 
-    def withholds(self, start: str) -> bool:
+    lag: int = 0
+    """So many newest hours are listed and counted, and served a day later."""
+    backwards: bool = False
+    """Whether pages have their objects in another order than was asked for."""
+    renamed: bool = False
+    """Whether from `RENAMED_AT` on readings since `RENAMED_FROM` are told otherwise."""
+
+    def withholds(self, start: str, now: int) -> bool:
         """Whether a reading with this start is not served."""
-        return self.withheld > 0 and epoch(start) // HOUR % self.withheld == 0
+        hour = epoch(start)
+        is_kept = self.withheld > 0 and hour // HOUR % self.withheld == 0
+        return is_kept or (self.lag > 0 and hour >= now - self.lag * HOUR)
+
+    def renames(self, start: str, now: int) -> bool:
+        """Whether a reading with this start has another key than it had."""
+        return self.renamed and now >= RENAMED_AT and epoch(start) >= RENAMED_FROM
+
+    def served(self, world: World, truth: Values) -> Values:
+        """What the server lets be known of the world."""
+        now = world.seconds
+        return dict(
+            _renamed(key, value) if self.renames(key[1], now) else (key, value)
+            for key, value in truth.items()
+            if not self.withholds(key[1], now)
+        )
+
+
+def _renamed(key: Key, value: Decimal | None) -> tuple[Key, Decimal | None]:
+    """What is told of a reading from `RENAMED_AT` on."""
+    meter, start, channel, end, provider = key
+    if channel == "net/kWh":
+        return (meter, start, "fwd/kWh", end, provider), value
+    return (meter, start, "usage/Wh", end, provider), value and value * 1000
 
 
 @dataclass
@@ -77,6 +108,7 @@ class Liar:
 
     api: Api
     lies: Lies
+    world: World
 
     def handle(self, request: Request) -> Answer:
         ignored = self.lies.ignored
@@ -94,13 +126,17 @@ class Liar:
         for meter in body.get("meters", ()):
             self._about(meter)
         for block in (body, *body.get("intervals", ())):
-            for name in ("readings", "intervals"):
-                rows = block.get(name, ())
-                if rows and "start" in rows[0]:
-                    block[name] = self._kept(rows)
+            self._read(block)
+        if self.lies.backwards:
+            body.get("intervals", []).reverse()
         if self.lies.no_next and body.get("next", "") is None:
             del body["next"]
         return body
+
+    def _read(self, block: Row) -> None:
+        for name in {"readings", "intervals"} & block.keys():
+            if block[name] and "start" in block[name][0]:
+                block[name] = self._kept(block[name])
 
     def _about(self, meter: Row) -> None:
         for name in ("interval_count", "bill_count"):
@@ -111,14 +147,27 @@ class Liar:
                 meter[name] = COVERAGE[self.lies.coverage](meter[name])
 
     def _kept(self, readings: list[Row]) -> list[Row]:
-        return [one for one in readings if not self.lies.withholds(one["start"])]
+        now = self.world.seconds
+        kept = [one for one in readings if not self.lies.withholds(one["start"], now)]
+        for one in kept:
+            if self.lies.renames(one["start"], now):
+                _tell_otherwise(one)
+        return kept
+
+
+def _tell_otherwise(reading: Row) -> None:
+    for point in reading.get("datapoints", ()):
+        point["type"] = "fwd"
+    if "usage" in reading:
+        reading["usage"] = str(Decimal(reading["usage"]) * 1000)
+        reading["usageUnits"] = "Wh"
 
 
 def lying(provider: str, lies: Lies) -> list[Provider]:
     """The sandbox's table, with one provider that lies."""
 
     def through(make: Callable[[World, str], Api]) -> Callable[[World, str], Api]:
-        return lambda world, credential: Liar(make(world, credential), lies)
+        return lambda world, credential: Liar(make(world, credential), lies, world)
 
     return [
         replace(one, api=through(one.api)) if one.name == provider else one
@@ -132,15 +181,19 @@ class Warehouse:
 
     rows: dict[Key, Row] = field(default_factory=dict)
     covered: dict[tuple[Any, ...], Row] = field(default_factory=dict)
+    state: Row | None = None
 
-    def load(self, run: Run) -> Self:
-        """Take what a run wrote."""
-        for row in run.rows("intervals"):
-            self.rows[key(row)] = row
-        for row in run.rows("coverage"):
-            names = ("provider", "source", "range_start", "read_at")
-            self.covered[tuple(row[name] for name in names)] = row
-        return self
+    def load(self, messages: Iterable[Row]) -> None:
+        """Take what a run wrote, or as much of it as came through."""
+        for message in messages:
+            stream, row = message.get("stream"), message.get("record", {})
+            if message["type"] == "STATE":
+                self.state = message["value"]
+            elif message["type"] == "RECORD" and stream == "intervals":
+                self.rows[key(row)] = row
+            elif message["type"] == "RECORD" and stream == "coverage":
+                names = ("provider", "source", "range_start", "read_at")
+                self.covered[tuple(row[name] for name in names)] = row
 
     def current(self) -> Values:
         """The rows that no later complete coverage of their source has retired."""

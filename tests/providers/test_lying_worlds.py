@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tap_utility_intervals.sandbox import DAY, HOUR, Reading, Sandbox, Series, epoch
 from tests.clock import nobody_waits
-from tests.oracle import Values
+from tests.oracle import values
 from tests.providers.contract import NAMES, NOW, House, Subject, subject_of
 from tests.providers.lying import (
     COUNTS,
@@ -24,7 +24,7 @@ from tests.providers.lying import (
     lying,
 )
 
-WORLDS = int(os.environ.get("WORLDS", "16"))
+WORLDS = int(os.environ.get("WORLDS", "10"))
 TODAY = epoch(NOW)
 DAYS = 4
 LOOKBACK = 8
@@ -132,6 +132,9 @@ def lies_of(draw: st.DrawFn, provider: str) -> Lies:
         coverage=draw(st.sampled_from(sorted(COVERAGE))),
         withheld=withheld,
         no_next=draw(st.booleans()),
+        lag=draw(st.sampled_from((0, 0, 5, 30))),
+        backwards=draw(st.booleans()),
+        renamed=draw(st.booleans()),
     )
 
 
@@ -142,9 +145,12 @@ class Scene:
     houses: tuple[House, ...]
     lies: Lies
     settings: Mapping[str, Any]
+    cuts: Mapping[int, float] = field(default_factory=dict)
+    """On which day only so much of what was written comes through."""
 
     def _repr_pretty_(self, printer: Any, _: bool) -> None:  # noqa: FBT001 - IPython's
-        printer.text(f"Scene({len(self.houses)} houses, {self.lies}, {self.settings})")
+        printer.text(f"Scene({len(self.houses)} houses, {self.lies}, ")
+        printer.text(f"{self.settings}, {self.cuts})")
 
 
 @st.composite
@@ -157,36 +163,36 @@ def scenes(draw: st.DrawFn, provider: str, *, honest: bool = False) -> Scene:
             "lookback_days": LOOKBACK,
             "max_concurrency": draw(st.sampled_from((1, 4))),
             "full_rescan_days": draw(st.sampled_from((0, 2))),
+            "state_interval_seconds": 0,
         },
+        draw(st.dictionaries(st.integers(0, DAYS - 1), st.floats(0, 1), max_size=2)),
     )
-
-
-def served(subject: Subject, scene: Scene, sandbox: Sandbox) -> Values:
-    """What the server lets be known of the world."""
-    truth = subject.truth(sandbox.world)
-    lies = scene.lies
-    return {key: value for key, value in truth.items() if not lies.withholds(key[1])}
 
 
 def follow(subject: Subject, scene: Scene) -> None:
     """Sync day by day; after each day the current rows are true, or it failed."""
-    world = subject.world(*scene.houses)
-    table = lying(subject.name, scene.lies)
+    world, lies = subject.world(*scene.houses), scene.lies
+    table = lying(subject.name, lies)
     with Sandbox(world, providers=table) as sandbox, nobody_waits():
-        warehouse, state = Warehouse(), None
+        warehouse = Warehouse()
         for day in range(DAYS + 1):
             if day:
                 world.advance(days=1)
-            run = subject.sync(sandbox, state, **scene.settings)
-            state = run.state
-            warehouse.load(run)
+            run = subject.sync(sandbox, warehouse.state, **scene.settings)
+            messages = run.messages
+            truth = lies.served(world, subject.truth(world))
+            assert values(run.rows("intervals")).items() <= truth.items()
+            if day in scene.cuts:
+                warehouse.load(messages[: int(len(messages) * scene.cuts[day])])
+                continue
+            warehouse.load(messages)
             report = run.tap.report
             told = [*report.reasons.values(), *report.stopped.values()]
-            if run.failed and scene.lies != Lies():
+            if run.failed and lies != Lies():
                 assert any(told)
                 continue
             assert not run.failed, told
-            current, truth = warehouse.current(), served(subject, scene, sandbox)
+            current = warehouse.current()
             if any(not row["is_complete"] for row in run.rows("coverage")):
                 # An under-read is told, and retires nothing: what was there stays.
                 assert report.warnings or report.notes
@@ -210,6 +216,9 @@ def follow(subject: Subject, scene: Scene) -> None:
             **{f"coverage {word}": Lies(coverage=word) for word in COVERAGE},
             "half withheld": Lies(withheld=2),
             "no next": Lies(no_next=True),
+            "lag": Lies(lag=20),
+            "backwards": Lies(backwards=True),
+            "renamed": Lies(renamed=True),
         }.items()
     ],
 )
