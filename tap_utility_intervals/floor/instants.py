@@ -9,7 +9,7 @@ has one form. msgspec reads the usual texts and a regex the rest:
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone
 from functools import lru_cache
 
 import msgspec
@@ -19,8 +19,9 @@ FAR = datetime.max.replace(tzinfo=timezone.utc)
 """The ends of the calendar."""
 
 _INSTANT = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2}))?"
-    r"(?:\.([0-9]{1,9}))? ?(Z|z|[+-][0-9]{2}:?[0-9]{2})?"
+    r"([0-9]{4})(?:-([0-9]{2})-([0-9]{2})|([0-9]{2})([0-9]{2}))[Tt ]"
+    r"([0-9]{2})(?::?([0-9]{2})(?::?([0-9]{2})(?:[.,]([0-9]{1,9}))?)?)?"
+    r" ?(Z|z|[+\u2212-][0-9]{2}(?::?[0-9]{2})?)?"
 )
 _DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 
@@ -28,8 +29,10 @@ _DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 def parse_instant(text: object, *, naive_is_utc: bool = False) -> datetime:
     """Return an aware instant that keeps the offset it was sent with.
 
-    Reads `2026-05-27T07:45:00.000000-04:00`, `2026-05-27 11:45:00Z`, offsets such as
-    `+0530`, and fractions of up to nine digits, cut (not rounded) to six.
+    Reads what ISO 8601 allows of dates by month: `2026-05-27T07:45:00.000000-04:00`,
+    `2026-05-27 11:45:00Z`, the basic form `20260527T114500Z`, offsets such as `+0530`
+    and `+00`, a comma before the fraction, `24:00` for the end of a day; and fractions
+    of up to nine digits, cut (not rounded) to six.
 
     Raises:
         ValueError: Not such text; no such moment; no zone, unless `naive_is_utc` (as
@@ -64,15 +67,24 @@ def _unusual(text: str, *, naive_is_utc: bool) -> datetime:
     found = _INSTANT.fullmatch(text)
     if found is None:
         raise ValueError("not an instant such as 2026-05-27T11:45:00Z")
-    year, month, day, hour, minute, second, fraction, offset = found.groups()
+    year, *month_and_day, hour, minute, second, fraction, offset = found.groups()
     if offset is None and not naive_is_utc:
         raise ValueError("an instant without a time zone")
+    month, day = filter(None, month_and_day)
     micros = int((fraction or "").ljust(6, "0")[:6])
-    return datetime(
-        *(int(year), int(month), int(day)),
-        *(int(hour), int(minute), int(second or 0), micros),
-        tzinfo=_zone(offset),
-    )
+    clock = int(hour), int(minute or 0), int(second or 0), micros
+    midnight = datetime(int(year), int(month), int(day), tzinfo=_zone(offset))
+    if clock == (24, 0, 0, 0):
+        return _next_day(midnight)
+    return datetime.combine(midnight.date(), time(*clock), midnight.tzinfo)
+
+
+def _next_day(midnight: datetime) -> datetime:
+    """The end of a day is the beginning of the next one."""
+    try:
+        return midnight + timedelta(days=1)
+    except OverflowError:
+        raise ValueError("an instant outside the years 1 to 9999") from None
 
 
 def as_utc(moment: datetime) -> datetime:
@@ -136,11 +148,11 @@ def _zone(offset: str | None) -> timezone:
     if offset in {None, "Z", "z"}:
         return timezone.utc
     assert offset is not None  # noqa: S101 - for mypy
-    hours, minutes = int(offset[1:3]), int(offset[-2:])
+    hours, minutes = int(offset[1:3]), int(offset[3:].lstrip(":") or 0)
     if hours > 23 or minutes > 59:  # noqa: PLR2004 - a clock's own limits
         raise ValueError("a time zone offset that does not exist")
     east = timedelta(hours=hours, minutes=minutes)
-    return timezone(-east if offset[0] == "-" else east)
+    return timezone(east if offset[0] == "+" else -east)
 
 
 def earlier(instant: datetime, by: timedelta) -> datetime:

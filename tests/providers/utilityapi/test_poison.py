@@ -422,3 +422,14 @@ def test_a_spring_night_has_no_hole() -> None:
 def test_a_zone_that_nobody_knows_is_refused(name: str) -> None:
     with pytest.raises(ConfigValidationError, match="utilityapi_default_time_zone"):
         synced(held(good()), utilityapi_default_time_zone=name)
+
+
+@pytest.mark.parametrize("odd", ["", "1,5"], ids=["strictly", "loosely"])
+def test_fine_fractions_are_cut_whichever_way_a_block_is_read(odd: str) -> None:
+    fine = reading(
+        0.5, START.replace(".000000", ".1234567"), f"{END[:17]}59.9999999-04:00"
+    )
+    more = [reading(odd, END, "2026-05-27T08:15:00.000000-04:00")] if odd else []
+    (row, *_) = sorted(synced(held(fine, *more)).rows, key=lambda r: r["interval_end"])
+    assert row["interval_start"] == "2026-05-27T11:45:00.123456Z"
+    assert row["interval_end"].endswith("59.999999Z")
