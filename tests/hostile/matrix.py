@@ -259,9 +259,7 @@ class Told:
     def rows(self) -> dict[str, dict[tuple[Any, ...], Row]]:
         """Rows by stream and key; a key that comes twice is an error."""
         found: dict[str, dict[tuple[Any, ...], Row]] = {}
-        for stream in UNIFIED:
-            if stream == OF_RUNS:
-                continue
+        for stream in {*UNIFIED} - {OF_RUNS}:
             rows = found.setdefault(stream, {})
             for row in self.run.rows(stream):
                 key = tuple(row[name] for name in KEYS[stream])

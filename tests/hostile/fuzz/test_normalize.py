@@ -24,6 +24,7 @@ from tests.hostile.fuzz.mutating import (
     sound_leaves,
 )
 from tests.hostile.fuzz.replaying import check
+from tests.tap.resuming import undated
 
 few, many = (
     settings(
@@ -121,7 +122,7 @@ def whole(entry: str) -> dict[str, list[Any]]:
 
 def of(rows: list[Any], name: str, wanted: set[str]) -> list[Any]:
     """The rows of some items."""
-    return [row for row in rows if row[name] in wanted]
+    return [undated(row) for row in rows if row[name] in wanted]
 
 
 def item(entry: str, plural: str) -> Path:
