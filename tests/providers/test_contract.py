@@ -181,7 +181,6 @@ def heard(subject: Subject, *said: Said, **settings: Any) -> Run:
         return subject.sync(sandbox, **settings)
 
 
-@MENDING
 @pytest.mark.parametrize(
     "form",
     [
