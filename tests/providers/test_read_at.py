@@ -36,8 +36,10 @@ def test_it_lies_after_the_request_that_brought_the_row(
     found = {row["read_at"] for row in rows}
     assert all(SIX_DIGITS.fullmatch(text) for text in found)
     assert len(found) > 1
-    assert min(map(moment, found)) > min(asked) > began
-    assert max(map(moment, found)) > max(asked)
+    # Of so many answers at least as many requests were sent before they had arrived.
+    for answers, instant in enumerate(sorted(map(moment, found))):
+        assert sum(sent < instant for sent in asked) > answers
+    assert min(asked) > began
 
 
 def moment(text: str) -> datetime:
