@@ -15,7 +15,7 @@ from typing import Any
 from typing_extensions import Self
 
 from tap_utility_intervals.floor import errors
-from tap_utility_intervals.floor.instants import micros_form, parse_instant
+from tap_utility_intervals.floor.instants import parse_instant
 from tap_utility_intervals.floor.outcomes import Report
 from tap_utility_intervals.floor.periods import is_wanted
 from tap_utility_intervals.floor.ranges import Range, missing
@@ -153,22 +153,16 @@ class BillJob:
         self, meter: Meter, found: Mapping[str, UsageRecord]
     ) -> Iterator[Rows | Reached]:
         rows = [record for record in found.values() if self._is_wanted(record)]
-        whole = self._whole(meter, found)
-        for row in rows:
-            # Beside newer ones, those that did not come would look withdrawn.
-            row.listed_at = None if whole is None else micros_form(whole)
+        if self.is_incomplete or lacking(meter, found):
+            # Beside a newer `listed_at`, those that did not come would look withdrawn.
+            for row in rows:
+                row.listed_at = None
         if rows:
             yield Rows(self.rows(rows))
         if self.is_incomplete:
             self.warn("an answer is marked incomplete; the meter's bookmark stays")
         else:
             yield Reached(context(meter), self._bookmark(meter, found, rows))
-
-    def _whole(self, meter: Meter, found: Mapping[str, UsageRecord]) -> datetime | None:
-        """When all of a meter's bills were read: now, or whenever it was before."""
-        if self.is_incomplete or lacking(meter, found):
-            return self._old(meter).whole
-        return parse_instant(self.listed_at)
 
     def _tell_of(self, meter: Meter, lacking: int) -> None:
         """Warn of bills that do not come; once, as long as they are not more."""
@@ -215,7 +209,6 @@ class BillJob:
             None if lacks or is_pending else bill_listing(meter, self.rules),
             self.rules.rescan.day(meter.uid, is_first=old.scanned is None),
             lacks,
-            self._whole(meter, found),
         ).state()
 
 

@@ -145,8 +145,6 @@ class BillBookmark:
     """Day number on which they were last read; None: never."""
     lacking: int = 0
     """How many the listing promised that did not come; told already."""
-    whole: datetime | None = None
-    """The start of the run that last read them whole."""
 
     @classmethod
     def parse(cls, found: Bookmark | None) -> Self | None:
@@ -160,7 +158,6 @@ class BillBookmark:
             listed=_text(found.get("listed")),
             scanned=_number(found["scanned"]),
             lacking=_number(found.get("lacking", 0)),
-            whole=moment(found.get("whole")),
         )
 
     def state(self) -> Bookmark:
@@ -170,7 +167,6 @@ class BillBookmark:
             "listed": self.listed,
             "scanned": self.scanned,
             "lacking": self.lacking or None,
-            "whole": self.whole and micros_form(self.whole),
         }
         return {name: value for name, value in found.items() if value is not None}
 
