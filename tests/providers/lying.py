@@ -7,7 +7,8 @@ counts of an answer, or keeps readings to itself. What it lies about is constant
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -22,7 +23,8 @@ from tap_utility_intervals.sandbox.wire import (
     encode,
     plain,
 )
-from tests.oracle import Key, Row, Values, key
+from tests.current import current
+from tests.oracle import Key, Row, Values, values
 
 Lie = Callable[[Any], Any]
 """What becomes of a count."""
@@ -177,41 +179,19 @@ def lying(provider: str, lies: Lies) -> list[Provider]:
 
 @dataclass
 class Warehouse:
-    """Keeps the newest row of each key, and says by `coverage` which are current."""
+    """An append-only target: every row that came through, and the last STATE."""
 
-    rows: dict[Key, Row] = field(default_factory=dict)
-    covered: dict[tuple[Any, ...], Row] = field(default_factory=dict)
+    rows: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
     state: Row | None = None
 
     def load(self, messages: Iterable[Row]) -> None:
         """Take what a run wrote, or as much of it as came through."""
         for message in messages:
-            stream, row = message.get("stream"), message.get("record", {})
             if message["type"] == "STATE":
                 self.state = message["value"]
-            elif message["type"] == "RECORD" and stream == "intervals":
-                self.rows[key(row)] = row
-            elif message["type"] == "RECORD" and stream == "coverage":
-                names = ("provider", "source", "range_start", "read_at")
-                self.covered[tuple(row[name] for name in names)] = row
+            elif message["type"] == "RECORD":
+                self.rows[message["stream"]].append(message["record"])
 
     def current(self) -> Values:
-        """The rows that no later complete coverage of their source has retired."""
-        return {
-            place: None if row["quantity"] is None else Decimal(str(row["quantity"]))
-            for place, row in self.rows.items()
-            if not any(self._retires(one, row) for one in self._of(row))
-        }
-
-    def _of(self, row: Row) -> Iterator[Row]:
-        source = row["connection_id"] or row["meter_key"]
-        for one in self.covered.values():
-            if (one["provider"], one["source"]) == (row["provider"], source):
-                yield one
-
-    @staticmethod
-    def _retires(coverage: Row, row: Row) -> bool:
-        start: str = row["interval_start"]
-        inside: bool = coverage["range_start"] <= start < coverage["range_end"]
-        later: bool = coverage["read_at"] > row["read_at"]
-        return inside and later and coverage["is_complete"] is True
+        """What the current rows hold."""
+        return values(current(self.rows["intervals"], self.rows["coverage"]).values())
