@@ -36,18 +36,18 @@ COMPANIES = tuple(make_uuid("hostile company", n) for n in range(2))
 CONNECTIONS = tuple(make_uuid("hostile connection", n) for n in range(2))
 
 
-def hostile_world() -> World:
+def hostile_world(*, minutes: int = 240) -> World:
     """Two meters and two companies, each with more than one page of readings."""
     edges = [epoch(f"2026-03-{day}T00:00:00Z") for day in (10, 12, 14, 16)]
     meters = []
     for uid in METERS:
-        series = synthetic(0, uid, BEGINS, ENDS, minutes=240)
+        series = synthetic(0, uid, BEGINS, ENDS, minutes=minutes)
         bills = bills_from(series, edges)
         meters.append(UtilityMeter(uid, series, bills=bills, block_days=1))
     companies = []
     for number, company_id in enumerate(COMPANIES):
         site = Site(make_uuid("hostile site", number))
-        series = synthetic(1, company_id, BEGINS, ENDS, minutes=240)
+        series = synthetic(1, company_id, BEGINS, ENDS, minutes=minutes)
         meter = NectarMeter(
             make_uuid("hostile meter", number),
             series,

@@ -107,7 +107,9 @@ class IntervalLists:
         return self._heads[key]
 
     def _time(self, seconds: int, row: Row, *, is_end: bool = False) -> str:
-        options, moment = self.world.nectar_options, local(seconds, row.meter.zone)
+        options = self.world.nectar_options
+        zone = row.meter.zone if options.local_times else "UTC"
+        moment = local(seconds, zone)
         if options.times != "usual":
             return spelled(moment, options.times, is_end=is_end)
         if options.local_times:
