@@ -91,7 +91,7 @@ It raises `errors.Unauthorized` when the credential itself is refused.
 
 
 def source_events(
-    context: Context, events: Iterable[Rows | Reached]
+    context: Context, events: Iterable[Rows | Reached | Covered]
 ) -> Iterator[Event]:
     """Yield a source's events and its end: `Finished`, or `Lost` if it failed.
 

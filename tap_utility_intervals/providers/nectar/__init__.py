@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tap_utility_intervals.providers.base import Provider
 from tap_utility_intervals.providers.nectar.doctor.checkup import examine
-from tap_utility_intervals.providers.nectar.mapping.intervals import NECTAR
+from tap_utility_intervals.providers.nectar.mapping.identity import PROVIDER as NAME
 from tap_utility_intervals.providers.nectar.session import connect
 from tap_utility_intervals.providers.nectar.settings import (
     CREDENTIAL,
@@ -14,7 +14,7 @@ from tap_utility_intervals.providers.nectar.settings import (
 from tap_utility_intervals.providers.nectar.streams import STREAMS
 
 PROVIDER = Provider(
-    name=NECTAR,
+    name=NAME,
     title="Nectar",
     credential=CREDENTIAL,
     settings=SETTINGS,

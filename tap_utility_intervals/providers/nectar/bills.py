@@ -9,29 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from urllib.parse import quote
 
-from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.instants import micros_form
+from tap_utility_intervals.floor.periods import is_wanted
 from tap_utility_intervals.floor.records import UsageRecord
 from tap_utility_intervals.providers.base import (
-    Bookmark,
     Context,
     Event,
-    Finished,
-    Lost,
     Reached,
     Rows,
+    source_events,
 )
+from tap_utility_intervals.providers.bookmarks import DAY, moment
 from tap_utility_intervals.providers.http import Params
 from tap_utility_intervals.providers.nectar.bookmarks import Mark, Terms
-from tap_utility_intervals.providers.nectar.client import ATTEMPTS, Census
 from tap_utility_intervals.providers.nectar.entities import Directory
-from tap_utility_intervals.providers.nectar.mapping import intervals as normalize
-from tap_utility_intervals.providers.nectar.objects import Entity, entity_page, text
-
-_DAY = timedelta(days=1)
+from tap_utility_intervals.providers.nectar.mapping.bills import usage_record
+from tap_utility_intervals.providers.nectar.objects import Entity, entity_page
 
 
 @dataclass(frozen=True)
@@ -46,13 +42,7 @@ class Wish:
 
     def holds(self, first: str | None, last: str | None) -> bool:
         """Whether a billing period reaches into what is wanted; unknown ones do."""
-        last = last or first
-        if self.start and last and last < self.start.date().isoformat():
-            return False
-        if self.end is not None and first is not None:
-            last_day = (self.end - timedelta(microseconds=1)).date().isoformat()
-            return first <= last_day
-        return True
+        return is_wanted(first, last or first, self.start, self.end)
 
 
 class CompanyJob:
@@ -82,26 +72,15 @@ class CompanyJob:
 
     def __call__(self) -> Iterator[Event]:
         """Read the company; see `providers.base.Job`."""
-        try:
-            yield from self._rows()
-        except errors.SourceError as error:
-            yield Lost(self.context, error)
-            return
-        yield Reached(self.context, self._bookmark())
-        yield Finished(self.context)
+        return source_events(self.context, self._events())
 
-    def _rows(self) -> Iterator[Rows]:
+    def _events(self) -> Iterator[Rows | Reached]:
         """Every row once; the list is read again until it was read whole."""
-        before: Census | None = None
         taken: set[str] = set()
-        for attempt in range(ATTEMPTS):
-            census = Census()
-            source = f"company {self.context['company_id']}"
-            for page in self.client.pages(
-                self.path, self._params(), self.decode, source
-            ):
-                ids = [text(row.get("id")) or "" for row in page.items]
-                census.count(page.total, ids)
+        source = f"company {self.context['company_id']}"
+        for census in self.client.attempts(self.path, source):
+            pages = self.client.pages(self.path, self._params(), self.decode, source)
+            for page, ids in self.client.counted(census, pages):
                 fresh = {
                     name: row
                     for name, row in zip(ids, page.items, strict=True)
@@ -109,22 +88,16 @@ class CompanyJob:
                 }
                 taken.update(fresh)
                 yield from self.wanted(fresh.values())
-                if census.is_endless:
-                    break
-            if census.is_whole(before):
-                if census.nameless:
-                    self.report.warn(
-                        f"nectar: a {self.resource} entry without an id is left out",
-                        census.nameless,
-                    )
-                return
-            before = census
-            self.client.pause(attempt)
-        raise self.client.unsteady(self.path, source)
+        if census.nameless:
+            self.report.warn(
+                f"nectar: a {self.resource} entry without an id is left out",
+                census.nameless,
+            )
+        yield Reached(self.context, self._mark().state(micros_form))
 
     def _record(self, row: Entity) -> UsageRecord:
         key = self.directory.key_of_usage(row)
-        return normalize.usage(row, key, self.wish.listed_at)
+        return usage_record(row, key, self.wish.listed_at)
 
     def saw(self, updated: Iterable[str | None]) -> None:
         """Remember the latest update, if it is none of the future."""
@@ -159,12 +132,11 @@ class CompanyJob:
         params = list(self.wish.filters)
         if self._scans or self.old is None or self.old.seen is None:
             return [*params, ("dateType", "BILL_DATE")]
-        day = (self.old.seen - _DAY).date().isoformat()
+        day = (self.old.seen - DAY).date().isoformat()
         return [*params, ("dateType", "UPDATED_DATE"), ("startDate", day)]
 
-    def _bookmark(self) -> Bookmark:
+    def _mark(self) -> Mark:
         old = self.old
         mark = self.terms.begun(old) if self._scans or old is None else old
-        mark = replace(mark, since=self.terms.since)
-        seen = None if mark.seen is None else micros_form(mark.seen)
-        return mark.bookmark(max(seen or "", self._latest or "") or None)
+        mark = replace(mark, since=self.terms.since, read=self.terms.read)
+        return mark.at(moment(self._latest))

@@ -4,25 +4,32 @@ A bookmark in STATE, here of a connection:
 
     {"replication_key_value": "2026-05-27T11:45:00Z",   the furthest interval start
      "since": "2024-01-01T00:00:00Z",                  the start_date it was read with
-     "of": "5f0c2a9e",                                 a hash of what was to be read
+     "of": "5f0c2a9e11d2",                             a hash of what was to be read
      "scanned": 20597,                                 the day of the last full scan
+     "read": "2026-05-28T02:00:00Z",                   the start of the last run
      "before": "2026-04-27T11:45:00Z", "rows": 40213,  how many rows lie before
      "resume": "2025-03-01T00:00:00Z"}                 only while a scan is unfinished
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
-from tap_utility_intervals.floor.instants import as_utc, parse_instant, seconds_form
+from tap_utility_intervals.floor.instants import EARLIEST, earlier, seconds_form
+from tap_utility_intervals.providers.base import Bookmark
+from tap_utility_intervals.providers.bookmarks import (
+    Rescan,
+    is_earlier,
+    moment,
+    short_hash,
+    shown,
+)
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_EARLIEST = datetime.min.replace(tzinfo=timezone.utc)
-_DAY = timedelta(days=1)
+LARGEST = 2**31
+"""Of a number of days or rows; a larger one in STATE is a mistake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,41 +40,46 @@ class Mark:
     since: datetime | None
     of: str
     scanned: int
+    read: datetime | None = None
     before: datetime | None = None
     rows: int | None = None
     resume: datetime | None = None
 
     @classmethod
-    def parse(cls, bookmark: Mapping[str, Any] | None) -> Mark | None:
-        """Read a bookmark; None for one that is missing or cannot be trusted."""
-        if bookmark is None:
+    def parse(cls, found: Bookmark | None) -> Mark | None:
+        """Read a bookmark; None for none, and for one that holds anything odd."""
+        if not found:
             return None
         try:
             return cls(
-                seen=_moment(bookmark.get("replication_key_value")),
-                since=_moment(bookmark["since"]),
-                of=str(bookmark["of"]),
-                scanned=int(bookmark["scanned"]),
-                before=_moment(bookmark.get("before")),
-                rows=None if bookmark.get("rows") is None else int(bookmark["rows"]),
-                resume=_moment(bookmark.get("resume")),
+                seen=moment(found.get("replication_key_value")),
+                since=moment(found["since"]),
+                of=_word(found["of"]),
+                scanned=_number(found["scanned"]),
+                read=moment(found.get("read")),
+                before=moment(found.get("before")),
+                rows=None if found.get("rows") is None else _number(found["rows"]),
+                resume=moment(found.get("resume")),
             )
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, ValueError):
             return None
 
-    def bookmark(self, seen: str | None) -> dict[str, Any]:
-        """The JSON of it; `seen` in the form that the replication key has."""
-        shown: dict[str, Any] = {} if seen is None else {"replication_key_value": seen}
-        shown |= {"since": _shown(self.since), "of": self.of, "scanned": self.scanned}
-        if self.before is not None and self.rows is not None:
-            shown |= {"before": _shown(self.before), "rows": self.rows}
-        if self.resume is not None:
-            shown["resume"] = _shown(self.resume)
-        return shown
+    def state(self, form: Callable[[datetime], str] = seconds_form) -> Bookmark:
+        """The JSON of it; `form` is how the replication key is written."""
+        is_counted = self.before is not None and self.rows is not None
+        there: dict[str, Any] = {
+            "replication_key_value": self.seen and form(self.seen),
+            "read": shown(self.read),
+            "before": shown(self.before) if is_counted else None,
+            "rows": self.rows if is_counted else None,
+            "resume": shown(self.resume),
+        }
+        always = {"since": shown(self.since), "of": self.of, "scanned": self.scanned}
+        return always | {n: one for n, one in there.items() if one is not None}
 
     def at(self, seen: datetime | None) -> Mark:
         """The mark moved forward to `seen`, never back."""
-        furthest = [moment for moment in (self.seen, seen) if moment is not None]
+        furthest = [one for one in (self.seen, seen) if one is not None]
         return replace(self, seen=max(furthest, default=None))
 
 
@@ -75,21 +87,17 @@ class Mark:
 class Terms:
     """What this run wants of a source."""
 
+    source: str
     since: datetime | None
     of: str
-    day: int
-    """Days from the epoch to this run's start."""
-    every: int
-    """A full scan is due after so many days; 0 for never."""
-    spread: int
-    """Spreads the scans of different sources over the days."""
+    rescan: Rescan
+    started: datetime
 
     def begun(self, old: Mark | None) -> Mark:
         """The mark of a full scan that begins now."""
-        early = self.spread % self.every if old is None and self.every else 0
-        return Mark(
-            None if old is None else old.seen, self.since, self.of, self.day - early
-        )
+        day = self.rescan.day(self.source, is_first=old is None)
+        seen = None if old is None else old.seen
+        return Mark(seen, self.since, self.of, day, self.read)
 
     def must_scan(self, old: Mark | None) -> bool:
         """Whether everything must be read again, whatever was read before."""
@@ -97,60 +105,47 @@ class Terms:
             return True
         if old.resume is not None:
             return False
-        due = self.every > 0 and self.day - old.scanned >= self.every
-        return old.seen is None or due
+        return old.seen is None or self.rescan.is_due(old.scanned)
+
+    @property
+    def read(self) -> datetime:
+        """This run's start, in whole seconds."""
+        return self.started.replace(microsecond=0)
 
 
 def begin(old: Mark, since: datetime | None, lookback: timedelta) -> datetime:
     """From where a source is read when not everything must be read again."""
     candidates = [old.resume, old.before if old.rows is not None else None]
     if old.seen is not None:
-        candidates.append(_whole_seconds(_earlier(old.seen, lookback)))
-    start = min(moment for moment in candidates if moment is not None)
+        candidates.append(look_back(old.seen, lookback))
+    start = min(one for one in candidates if one is not None)
     return start if since is None else max(start, since)
 
 
 def look_back(seen: datetime, lookback: timedelta) -> datetime:
     """Where the next run will begin, in whole seconds, as requests are made."""
-    return _whole_seconds(_earlier(seen, lookback))
+    return earlier(seen, lookback).replace(microsecond=0)
 
 
-def is_earlier(one: datetime | None, other: datetime | None) -> bool:
-    """Whether one beginning lies before another; None is the beginning of time."""
-    if other is None:
-        return False
-    return one is None or one < other
+def longest_unread(mark: Mark | None) -> datetime:
+    """What sources are put in order by: those never read come first."""
+    return mark.read if mark is not None and mark.read is not None else EARLIEST
 
 
 def fingerprint(*parts: Iterable[str]) -> str:
     """A short hash of sets of words, whatever their order."""
-    text = repr([sorted(set(part)) for part in parts])
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+    return short_hash([sorted(set(part)) for part in parts])
 
 
-def spread(name: str) -> int:
-    """A number that is the same for a name in every run and on every machine."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
+def _word(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("no text")  # noqa: TRY004 - all that is odd is one error
+    return value
 
 
-def day_number(moment: datetime) -> int:
-    """Days since the epoch, UTC."""
-    return (as_utc(moment) - _EPOCH) // _DAY
-
-
-def _earlier(moment: datetime, by: timedelta) -> datetime:
-    return moment - by if moment - _EARLIEST > by else _EARLIEST
-
-
-def _whole_seconds(moment: datetime) -> datetime:
-    return moment.replace(microsecond=0)
-
-
-def _shown(moment: datetime | None) -> str | None:
-    return None if moment is None else seconds_form(moment)
-
-
-def _moment(value: object) -> datetime | None:
-    if value is None:
-        return None
-    return as_utc(parse_instant(value, naive_is_utc=True))
+def _number(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("no whole number")  # noqa: TRY004 - all that is odd is one error
+    if not 0 <= value <= LARGEST:
+        raise ValueError("no count and no day")
+    return value

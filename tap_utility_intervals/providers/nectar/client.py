@@ -1,15 +1,15 @@
 """Asking Nectar: lists page by page, several pages at once, and whole or not at all.
 
 Nectar promises no order, and a list may change while it is paged through; then a row is
-seen twice and another one not at all. A `Census` tells: the number of different ids
-must be the total that every page states.
+seen twice and another one not at all. A `Census` tells.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import closing
 from copy import copy
 from dataclasses import replace
 from functools import partial
@@ -21,6 +21,7 @@ from typing_extensions import override
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.limiter import Stopped
 from tap_utility_intervals.providers.http import Params, Transport
+from tap_utility_intervals.providers.nectar.census import Census
 from tap_utility_intervals.providers.nectar.objects import (
     Entity,
     Page,
@@ -35,14 +36,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Result = TypeVar("Result")
 
-ATTEMPTS = 6
-"""How often a list is read until it stands still."""
-PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)
-"""Seconds before the next attempt: what changes the list may be done by then."""
+PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 4.0)
+"""Seconds after each attempt to read a list whole: what changes it may be done then."""
 BARE = ("companies", "connections")
 """Lists that come without an envelope: the one always, the other in early versions."""
-MOST_BARREN_PAGES = 10
-"""Pages without a new id, one after the other, before a list is given up."""
 PAGES_AHEAD = 16
 """How many pages of one list may be asked for, or wait, beyond the one in hand."""
 
@@ -69,69 +66,6 @@ class PageNumber(PageNumberPaginator):
     def is_repeated(self, page: Page[T]) -> bool:
         """Whether the server sent another page than the one asked for."""
         return page.number is not None and page.number != self.current_value
-
-
-class Census:
-    """Counts a list while it is read, to tell whether it was read whole."""
-
-    def __init__(self) -> None:
-        """Start before the first page."""
-        self.total: int | None = None
-        self.rows = 0
-        self.nameless = 0
-        self.ids: set[str] = set()
-        self.twice: set[str] = set()
-        self.moved = False
-        self.repeated = False
-        self._pages: set[int] = set()
-        self.barren = 0
-
-    def count(self, total: int | None, ids: Iterable[str]) -> None:
-        """Count a page: the total that it states, and the ids on it."""
-        if self.rows == 0 and self.total is None:
-            self.total = total
-        self.moved = self.moved or total != self.total
-        known = len(self.ids)
-        ids = tuple(ids)
-        page = hash(ids)
-        self.repeated = self.repeated or (len(ids) > 1 and page in self._pages)
-        self._pages.add(page)
-        for name in ids:
-            self.rows += 1
-            if not name:
-                self.nameless += 1
-            elif name in self.ids:
-                self.twice.add(name)
-            else:
-                self.ids.add(name)
-        self.barren = 0 if len(self.ids) > known else self.barren + 1
-
-    @property
-    def is_endless(self) -> bool:
-        """Whether there is no use in asking for further pages.
-
-        Pages have brought nothing new for long, or there is more than all.
-        """
-        too_many = self.total is not None and len(self.ids) > self.total
-        return too_many or self.barren >= MOST_BARREN_PAGES
-
-    def is_whole(self, before: Census | None) -> bool:
-        """Whether all rows came; `before` is the attempt before this one.
-
-        A list may truly hold a row twice; so it seems if as many rows came as stated,
-        and the very same ones twice, in two attempts. But a whole page that came twice
-        stands in the place of another.
-        """
-        if self.moved or (self.repeated and self.total is None):
-            return False
-        if self.total is None or len(self.ids) + self.nameless == self.total:
-            return True
-        return (
-            before is not None
-            and not self.repeated
-            and self.rows == self.total == before.total
-            and self.twice == before.twice
-        )
 
 
 class Client:
@@ -251,32 +185,43 @@ class Client:
         """
         total = f"total{name[0].upper()}{name[1:]}"
         decode = entity_page(name, total, is_bare=name in BARE)
-        before: Census | None = None
-        for attempt in range(ATTEMPTS):
-            census = Census()
+        for census in self.attempts(path):
             found: dict[str, Entity] = {}
-            for page in self.pages(path, params, decode):
+            for page, names in self.counted(census, self.pages(path, params, decode)):
+                found |= {n: row for n, row in zip(names, page.items, strict=True) if n}
+        self._warn_odd(path, census)
+        return list(found.values())
+
+    def attempts(self, path: str, source: str | None = None) -> Iterator[Census]:
+        """Yield a census for each attempt to read a list, until one finds it whole.
+
+        Raises:
+            errors.BadAnswer: when it never stood still.
+        """
+        before: Census | None = None
+        for pause in PAUSES:
+            census = Census()
+            yield census
+            if census.is_whole(before):
+                return
+            before = census
+            self.transport.limiter.sleep(pause)
+        problem = f"kept changing a list while it was read, {len(PAUSES)} times"
+        provider = self.transport.endpoint.provider
+        raise errors.BadAnswer(provider, path, source=source, problem=problem)
+
+    @staticmethod
+    def counted(
+        census: Census, pages: Generator[Page[Entity], None, None]
+    ) -> Iterator[tuple[Page[Entity], list[str]]]:
+        """Count pages; each with the ids on it, "" for a row that has none."""
+        with closing(pages):
+            for page in pages:
                 names = [text(row.get("id")) or "" for row in page.items]
                 census.count(page.total, names)
-                found |= {n: row for n, row in zip(names, page.items, strict=True) if n}
+                yield page, names
                 if census.is_endless:
-                    break
-            if census.is_whole(before):
-                self._warn_odd(path, census)
-                return list(found.values())
-            before = census
-            self.pause(attempt)
-        raise self.unsteady(path)
-
-    def pause(self, attempt: int) -> None:
-        """Wait before the next attempt."""
-        self.transport.limiter.sleep(PAUSES[min(attempt, len(PAUSES) - 1)])
-
-    def unsteady(self, path: str, source: str | None = None) -> errors.BadAnswer:
-        """The error for a list that never stood still."""
-        problem = f"kept changing a list while it was read, {ATTEMPTS} times"
-        provider = self.transport.endpoint.provider
-        return errors.BadAnswer(provider, path, source=source, problem=problem)
+                    return
 
     def _warn_odd(self, path: str, census: Census) -> None:
         """Say what is odd about a list, which is then not taken for the whole of it."""

@@ -7,10 +7,10 @@ the provider streams of the same run are served from here, too.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from tap_utility_intervals.floor import errors
@@ -18,8 +18,17 @@ from tap_utility_intervals.floor.outcomes import Outcome, Report
 from tap_utility_intervals.floor.records import MeterRecord
 from tap_utility_intervals.providers.nectar.client import Client
 from tap_utility_intervals.providers.nectar.mapping import identity, values
-from tap_utility_intervals.providers.nectar.mapping import intervals as normalize
+from tap_utility_intervals.providers.nectar.mapping.identity import PROVIDER, Siblings
+from tap_utility_intervals.providers.nectar.mapping.intervals import Known
+from tap_utility_intervals.providers.nectar.mapping.meters import (
+    Around,
+    key_of_meter,
+    meter_record,
+    site_id,
+)
 from tap_utility_intervals.providers.nectar.objects import Entity, text
+
+T = TypeVar("T")
 
 NOTHING: Entity = {}
 
@@ -40,6 +49,11 @@ class Connection:
         return [row for row in rows if isinstance(row, dict)]
 
     @property
+    def account_ids(self) -> list[str]:
+        """The ids of its accounts."""
+        return [name for one in self.accounts if (name := text(one.get("id")))]
+
+    @property
     def meter_ids(self) -> list[str]:
         """The meters that its accounts name."""
         return [meter for account in self.accounts for meter in meters_of(account)]
@@ -50,12 +64,18 @@ class Meter:
     """A meter as sent, with what lies around it."""
 
     row: Entity
-    around: normalize.Around
+    around: Around
 
     @cached_property
     def key(self) -> str:
         """Its key in all unified streams."""
-        return normalize.key_of_meter(self.row, self.around)
+        return key_of_meter(self.row, self.around)
+
+    @property
+    def account(self) -> str | None:
+        """The account that it belongs to."""
+        of_account = text(self.around.account.get("id"))
+        return text(self.row.get("account")) or of_account
 
 
 @dataclass
@@ -65,6 +85,21 @@ class _Part:
     company_id: str
     rows: list[Entity] = field(default_factory=list)
     error: errors.ProviderError | None = None
+
+
+class _Once(Generic[T]):
+    """A property that is read once, however many threads ask."""
+
+    def __init__(self, read: Callable[[Directory], T]) -> None:
+        self._read = read
+        self.__doc__ = read.__doc__
+
+    def __get__(self, directory: Directory, _: object) -> T:
+        with directory.lock:
+            if self not in directory.kept:
+                directory.kept[self] = self._read(directory)
+            found: T = directory.kept[self]
+            return found
 
 
 class Directory:
@@ -79,53 +114,66 @@ class Directory:
     ) -> None:
         """Restrict to some companies (None: all) and datasource types (none: all)."""
         self.client = client
+        self.lock = threading.RLock()
+        self.kept: dict[object, Any] = {}
         self._report = report
         self._only = companies
         self._types = set(types)
-        self._lock = threading.RLock()
-        self._kept: dict[str, Any] = {}
 
-    @property
+    @_Once
     def companies(self) -> list[Entity]:
         """Companies as sent, with their sites."""
-        found: list[Entity] = self._once("companies", self._read_companies)
-        return found
+        listed = self.client.entities("/company", "companies")
+        if self._only is None:
+            return listed
+        by_id = {str(row["id"]): row for row in listed}
+        return [by_id.get(name, {"id": name}) for name in self._only]
 
     @property
     def company_ids(self) -> list[str]:
         """The ids of the companies to read."""
         return [str(row["id"]) for row in self.companies]
 
-    @property
+    @_Once
     def connections(self) -> list[Connection]:
         """Connections; one that several companies share is one."""
-        found: list[Connection] = self._once("connections", self._read_connections)
-        return found
+        found: dict[str, Connection] = {}
+        for part in self._connection_parts:
+            for row in part.rows:
+                name = str(row["id"])
+                known = found.setdefault(name, Connection(name, row, []))
+                known.companies.append(part.company_id)
+        return list(found.values())
 
     @property
     def is_complete(self) -> bool:
         """Whether every company there is was listed with all its connections."""
-        parts: list[_Part] = self._once("connection parts", self._connection_parts)
         is_sure = all(self.client.is_sure.values())
-        return is_sure and self._only is None and not any(p.error for p in parts)
+        has_all = not any(part.error for part in self._connection_parts)
+        return is_sure and self._only is None and has_all
 
-    @property
+    @_Once
     def meters(self) -> list[Meter]:
         """Meters, each id once."""
-        found: list[Meter] = self._once("meters", self._read_meters)
-        return found
+        found: dict[str, Meter] = {}
+        for part in self._meter_parts:
+            for row in part.rows:
+                name, kind = str(row["id"]), text(row.get("datasourceType"))
+                is_other = self._types and kind and kind not in self._types
+                if name not in found and not is_other:
+                    found[name] = Meter(row, self._around(part.company_id, row))
+        return list(found.values())
 
     @property
     def meter_errors(self) -> dict[str, errors.ProviderError]:
         """Why the meters of some companies are missing, by company."""
-        parts: list[_Part] = self._once("meter parts", self._meter_parts)
-        return {part.company_id: part.error for part in parts if part.error}
+        return {p.company_id: p.error for p in self._meter_parts if p.error}
 
     @property
     def half_known(self) -> set[str]:
         """The companies whose connections or meters were not given."""
-        parts: list[_Part] = self._once("connection parts", self._connection_parts)
-        return {p.company_id for p in parts if p.error} | self.meter_errors.keys()
+        lost = {part.company_id for part in self._connection_parts if part.error}
+        return lost | self.meter_errors.keys()
 
     def records(self, listed_at: str) -> Iterator[MeterRecord]:
         """One record for each meter key.
@@ -140,36 +188,47 @@ class Directory:
                 )
                 continue
             taken.add(meter.key)
-            yield normalize.meter(meter.row, meter.around, listed_at)
+            yield meter_record(meter.row, meter.around, listed_at)
 
-    @property
-    def known(self) -> dict[str, normalize.Known]:
+    @_Once
+    def known(self) -> dict[str, Known]:
         """What the meters tell of intervals, by meter key."""
-        found: dict[str, normalize.Known] = self._once("known", self._know)
-        return found
+        known: dict[str, Known] = {}
+        for meter in self.meters:
+            site = site_id(meter.row.get("site"))
+            kind = values.commodity(meter.row.get("datasourceType"))
+            other = known.get(meter.key, Known(site, kind))
+            known[meter.key] = Known(
+                site if site == other.site_id else None,
+                kind if kind == other.commodity else None,
+            )
+        return known
+
+    def meters_of(self, connection_id: str) -> list[Meter]:
+        """The listed meters of a connection."""
+        return self._by_connection.get(connection_id, [])
+
+    def siblings(self, connection_id: str) -> Siblings:
+        """The listed meters of a connection, found by what an interval carries."""
+        return Siblings(
+            (meter.key, meter.account, meter.row.get("identifiers"))
+            for meter in self.meters_of(connection_id)
+        )
 
     def key_of_usage(self, row: Entity) -> str | None:
         """The key of a usage entry's meter; None when it cannot be told."""
         meter_id = text(row.get("meter"))
-        keys: dict[str, str] = self._once("keys", self._keys_by_id)
-        if meter_id is not None and meter_id in keys:
-            return keys[meter_id]
+        if meter_id is not None and meter_id in self._keys_by_id:
+            return self._keys_by_id[meter_id]
         identifiers = row.get("identifiers")
         signature = identity.signature(identifiers)
         account = text(row.get("account")) or self._account_of.get(meter_id or "")
         if account is not None and signature:
             return identity.meter_key(account, identifiers)
-        found: dict[str, set[str]] = self._once("signatures", self._keys_by_signature)
-        matching = found.get(signature, set())
+        matching = self._keys_by_signature.get(signature, set())
         return next(iter(matching)) if len(matching) == 1 else None
 
-    def _read_companies(self) -> list[Entity]:
-        listed = self.client.entities("/company", "companies")
-        if self._only is None:
-            return listed
-        by_id = {str(row["id"]): row for row in listed}
-        return [by_id.get(name, {"id": name}) for name in self._only]
-
+    @_Once
     def _connection_parts(self) -> list[_Part]:
         ask = partial(self._part, "/connection/company/{}", "connections")
         parts = list(self.client.at_once(ask, self.company_ids))
@@ -177,7 +236,7 @@ class Directory:
             if part.error is not None:
                 gone = isinstance(part.error, errors.Gone)
                 outcome = Outcome.GONE if gone else Outcome.FAILED
-                self._report.add(normalize.NECTAR, part.company_id, outcome, part.error)
+                self._report.add(PROVIDER, part.company_id, outcome, part.error)
         return parts
 
     def _part(self, path: str, name: str, company_id: str) -> _Part:
@@ -187,19 +246,9 @@ class Directory:
             return _Part(company_id, error=error)
         return _Part(company_id, rows)
 
-    def _read_connections(self) -> list[Connection]:
-        parts: list[_Part] = self._once("connection parts", self._connection_parts)
-        found: dict[str, Connection] = {}
-        for part in parts:
-            for row in part.rows:
-                name = str(row["id"])
-                known = found.setdefault(name, Connection(name, row, []))
-                known.companies.append(part.company_id)
-        return list(found.values())
-
+    @_Once
     def _meter_parts(self) -> list[_Part]:
-        parts: list[_Part] = self._once("connection parts", self._connection_parts)
-        there = [part.company_id for part in parts if part.error is None]
+        there = [p.company_id for p in self._connection_parts if p.error is None]
         ask = partial(self._meters_of_company, self.connections)
         return list(self.client.at_once(ask, there))
 
@@ -227,90 +276,67 @@ class Directory:
             return None
         return row if text(row.get("id")) else None
 
-    def _read_meters(self) -> list[Meter]:
-        parts: list[_Part] = self._once("meter parts", self._meter_parts)
-        found: dict[str, Meter] = {}
-        for part in parts:
-            for row in part.rows:
-                name = str(row["id"])
-                kind = text(row.get("datasourceType"))
-                if name not in found and not (
-                    self._types and kind and kind not in self._types
-                ):
-                    found[name] = Meter(row, self._around(part.company_id, row))
-        return list(found.values())
-
-    def _around(self, company_id: str, row: Entity) -> normalize.Around:
+    def _around(self, company_id: str, row: Entity) -> Around:
         account_id = text(row.get("account")) or self._account_of.get(str(row["id"]))
         connection, account = self._accounts.get(account_id or "", (NOTHING, NOTHING))
-        site = self._sites.get(normalize.site_id(row.get("site")) or "", NOTHING)
-        return normalize.Around(company_id, connection, account, site)
+        site = self._sites.get(site_id(row.get("site")) or "", NOTHING)
+        return Around(company_id, connection, account, site)
 
-    @property
+    @_Once
     def _accounts(self) -> dict[str, tuple[Entity, Entity]]:
         """Connection and account by account id."""
-        return self._once(  # type: ignore[no-any-return]
-            "accounts",
-            lambda: {
-                name: (connection.row, account)
-                for connection in self.connections
-                for account in connection.accounts
-                if (name := text(account.get("id")))
-            },
-        )
+        return {
+            name: (connection.row, account)
+            for connection in self.connections
+            for account in connection.accounts
+            if (name := text(account.get("id")))
+        }
 
-    @property
+    @_Once
     def _account_of(self) -> dict[str, str]:
         """Account id by meter id."""
-        return self._once(  # type: ignore[no-any-return]
-            "account of",
-            lambda: {
-                meter: name
-                for name, (_, account) in self._accounts.items()
-                for meter in meters_of(account)
-            },
-        )
+        return {
+            meter: name
+            for name, (_, account) in self._accounts.items()
+            for meter in meters_of(account)
+        }
 
-    @property
+    @_Once
     def _sites(self) -> dict[str, Entity]:
-        return self._once(  # type: ignore[no-any-return]
-            "sites",
-            lambda: {
-                name: site
-                for company in self.companies
-                for site in _listed(company.get("sites"))
-                if isinstance(site, dict) and (name := text(site.get("id")))
-            },
-        )
+        return {
+            name: site
+            for company in self.companies
+            for site in _listed(company.get("sites"))
+            if isinstance(site, dict) and (name := text(site.get("id")))
+        }
 
-    def _know(self) -> dict[str, normalize.Known]:
-        known: dict[str, normalize.Known] = {}
+    @_Once
+    def _by_connection(self) -> dict[str, list[Meter]]:
+        found: dict[str, list[Meter]] = {}
+        for connection in self.connections:
+            for account in connection.account_ids:
+                for meter in self._by_account.get(account, []):
+                    found.setdefault(connection.id, []).append(meter)
+        return found
+
+    @_Once
+    def _by_account(self) -> dict[str, list[Meter]]:
+        found: dict[str, list[Meter]] = {}
         for meter in self.meters:
-            site = normalize.site_id(meter.row.get("site"))
-            kind = values.commodity(meter.row.get("datasourceType"))
-            other = known.get(meter.key, normalize.Known(site, kind))
-            known[meter.key] = normalize.Known(
-                site if site == other.site_id else None,
-                kind if kind == other.commodity else None,
-            )
-        return known
+            found.setdefault(meter.account or "", []).append(meter)
+        return found
 
+    @_Once
     def _keys_by_id(self) -> dict[str, str]:
         return {str(meter.row["id"]): meter.key for meter in self.meters}
 
+    @_Once
     def _keys_by_signature(self) -> dict[str, set[str]]:
         found: dict[str, set[str]] = {}
         for meter in self.meters:
             signature = identity.signature(meter.row.get("identifiers"))
             found.setdefault(signature, set()).add(meter.key)
         return found
-
-    def _once(self, name: str, read: Any) -> Any:  # noqa: ANN401
-        """Read once, however many threads ask."""
-        with self._lock:
-            if name not in self._kept:
-                self._kept[name] = read()
-            return self._kept[name]
 
 
 def _listed(value: object) -> list[Any]:

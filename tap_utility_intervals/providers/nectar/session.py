@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from functools import cached_property, partial
 
@@ -20,22 +21,25 @@ from tap_utility_intervals.providers.base import (
     Run,
     earlier_clock,
 )
+from tap_utility_intervals.providers.bookmarks import Rescan
 from tap_utility_intervals.providers.http import Endpoint, Transport
 from tap_utility_intervals.providers.nectar import bills as usage
 from tap_utility_intervals.providers.nectar import bookmarks as marks
 from tap_utility_intervals.providers.nectar.client import Client
 from tap_utility_intervals.providers.nectar.entities import Connection, Directory
 from tap_utility_intervals.providers.nectar.intervals import job as intervals
+from tap_utility_intervals.providers.nectar.intervals import shared
 from tap_utility_intervals.providers.nectar.intervals.windows import Reading
-from tap_utility_intervals.providers.nectar.mapping import intervals as normalize
-from tap_utility_intervals.providers.nectar.mapping import values
-from tap_utility_intervals.providers.nectar.objects import text
+from tap_utility_intervals.providers.nectar.mapping import identity, values
+from tap_utility_intervals.providers.nectar.mapping.identity import PROVIDER
+from tap_utility_intervals.providers.nectar.mapping.intervals import MAPPING, Intervals
 from tap_utility_intervals.providers.nectar.settings import CREDENTIAL, NectarSettings
 from tap_utility_intervals.providers.spool import Shared
 
 MOST_IN_FLIGHT = 10
 """Nectar asks for no more than ten requests at once."""
 ROWS_AT_ONCE = 1_000
+MAPPED = [f"mapping {MAPPING}"]
 SHARED = (
     Shared("/usage/company", "nectar_usage_data", frozenset({"usage"})),
     Shared("/document/company", "nectar_line_items", frozenset({"nectar_documents"})),
@@ -51,7 +55,7 @@ def connect(run: Run, limiter: Limiter | None = None) -> NectarSession:
 class NectarSession:
     """Nectar during one run; see `providers.base.Session`."""
 
-    name = normalize.NECTAR
+    name = PROVIDER
 
     def __init__(self, run: Run, limiter: Limiter | None = None) -> None:
         """Prepare; nothing is asked yet."""
@@ -96,7 +100,7 @@ class NectarSession:
             self.run.report.add(self.name, company_id, outcome, error)
 
     def interval_jobs(self, bookmarks: Bookmarks) -> Iterator[Job]:
-        """One job for each connection, in the order of the listing."""
+        """One job for each connection; what was longest not read comes first."""
         contexts = {
             c.id: {"provider": self.name, "connection_id": c.id}
             for c in self.directory.connections
@@ -106,26 +110,32 @@ class NectarSession:
         if contexts:
             self._note_missing_meters()
         self.run.report.expect(len(contexts))
-        for connection in self.directory.connections:
-            context = contexts[connection.id]
-            old = marks.Mark.parse(bookmarks.get(context))
-            job = self._interval_job(connection, context, old)
-            is_known = self.directory.half_known.isdisjoint(connection.companies)
-            yield job if is_known else partial(_held_back, job)
+        olds = {name: self._old(bookmarks, one) for name, one in contexts.items()}
+
+        def unread(group: Sequence[Connection]) -> datetime:
+            return min(marks.longest_unread(olds[one.id]) for one in group)
+
+        for group in sorted(shared.groups(self.directory.connections), key=unread):
+            jobs = [self._interval_job(c, contexts[c.id], olds[c.id]) for c in group]
+            yield jobs[0] if len(jobs) == 1 else partial(shared.merged, jobs, group)
 
     def usage_jobs(self, bookmarks: Bookmarks) -> Iterator[Job]:
-        """One job for each company, in the order of the listing."""
+        """One job for each company; what was longest not read comes first."""
         if self.directory.company_ids:
             self._note_missing_meters()
-        jobs = self.company_jobs(bookmarks, usage.CompanyJob)
-        for name, job in zip(self.directory.company_ids, jobs, strict=True):
-            is_known = name not in self.directory.half_known
-            yield job if is_known else partial(_held_back, job)
+        half_known = self.directory.half_known if self.directory.company_ids else set()
+        return self.company_jobs(bookmarks, usage.CompanyJob, half_known)
 
     def company_jobs(
-        self, bookmarks: Bookmarks, make: Callable[..., usage.CompanyJob]
+        self,
+        bookmarks: Bookmarks,
+        make: Callable[..., usage.CompanyJob],
+        half_known: AbstractSet[str] = frozenset(),
     ) -> Iterator[Job]:
-        """One job for what follows `UPDATED_DATE`, for each company."""
+        """One job for what follows `UPDATED_DATE`, for each company.
+
+        Of companies that are `half_known` the bookmark stays.
+        """
         contexts = [
             {"provider": self.name, "company_id": name}
             for name in self.directory.company_ids
@@ -133,23 +143,37 @@ class NectarSession:
         if self.directory.is_complete:
             bookmarks.keep_only(self.name, contexts)
         self.run.report.expect(len(contexts))
-        for context in contexts:
-            old = marks.Mark.parse(bookmarks.get(context))
-            yield self._company_job(context, old, make)
+        olds = [(one, self._old(bookmarks, one)) for one in contexts]
+        for context, old in sorted(olds, key=lambda it: marks.longest_unread(it[1])):
+            job = self._company_job(context, old, make)
+            is_known = context["company_id"] not in half_known
+            yield job if is_known else partial(_held_back, job)
 
     def close(self) -> None:
         """Let go of all connections and threads."""
         self.client.close()
 
+    def _old(self, bookmarks: Bookmarks, context: Context) -> marks.Mark | None:
+        """A stored bookmark; an odd one counts as none, and is warned of."""
+        found = bookmarks.get(context)
+        old = marks.Mark.parse(found)
+        if found and old is None:
+            self.run.report.warn(
+                "nectar: a bookmark cannot be read; its source is read anew"
+            )
+        return old
+
     def _interval_job(
         self, connection: Connection, context: Context, old: marks.Mark | None
     ) -> Job:
         settings = self.run.settings
-        ids = [text(account.get("id")) or "" for account in connection.accounts]
+        directory = self.directory
+        is_known = directory.half_known.isdisjoint(connection.companies)
         only = values.commodity(self.types[0]) if len(self.types) == 1 else None
+        siblings = directory.siblings(connection.id)
         reading = Reading(
             self.client,
-            normalize.Intervals(connection.id, self.directory.known, only),
+            Intervals(connection.id, directory.known, siblings, only),
             self._filters,
             settings.window,
             self.started,
@@ -160,10 +184,20 @@ class NectarSession:
             settings.lookback,
             self.started,
             is_filtered=bool(self.types),
+            knows_meters=is_known and not self.types,
         )
-        mapped = marks.fingerprint(ids, connection.meter_ids, self.types, self._mapping)
-        terms = self._terms(connection.id, mapped)
-        return intervals.ConnectionJob(context, reading, old, terms, wish)
+        said = [
+            repr(sorted(identity.pairs(meter.row.get("identifiers"))))
+            for meter in directory.meters_of(connection.id)
+        ]
+        mapped = marks.fingerprint(
+            connection.account_ids, connection.meter_ids, said, self.types, MAPPED
+        )
+        # What is half known now may be as it was.
+        of = mapped if is_known or old is None else old.of
+        terms = self._terms(connection.id, of)
+        job = intervals.ConnectionJob(context, reading, old, terms, wish)
+        return job if is_known else partial(_held_back, job)
 
     def _company_job(
         self,
@@ -181,19 +215,14 @@ class NectarSession:
         )
         # Rows beyond end_date are read but left out: without it, they are to be read.
         end = "" if settings.end_date is None else seconds_form(settings.end_date)
-        mapped = marks.fingerprint(self.types, self._mapping, [end])
+        mapped = marks.fingerprint(self.types, MAPPED, [end])
         terms = self._terms(context["company_id"], mapped)
         return make(context, self.directory, old, terms, wish)
 
     def _terms(self, source: str, of: str) -> marks.Terms:
         settings = self.run.settings
-        return marks.Terms(
-            since=settings.start_date,
-            of=of,
-            day=marks.day_number(self.started),
-            every=settings.full_rescan_days,
-            spread=marks.spread(source),
-        )
+        rescan = Rescan.of(settings.full_rescan_days, self.started)
+        return marks.Terms(source, settings.start_date, of, rescan, self.started)
 
     def _note_missing_meters(self) -> None:
         """Intervals and usage do without the meter list, if need be."""
@@ -216,10 +245,6 @@ class NectarSession:
     @property
     def _filters(self) -> list[tuple[str, str]]:
         return [("datasourceType", word) for word in self.types]
-
-    @property
-    def _mapping(self) -> list[str]:
-        return [f"mapping {normalize.MAPPING}"]
 
 
 def _held_back(job: Job) -> Iterator[Event]:

@@ -14,7 +14,8 @@ from tap_utility_intervals.floor.values import Values
 from tap_utility_intervals.providers.base import Job, Record, Rows, Session
 from tap_utility_intervals.providers.nectar.bills import CompanyJob
 from tap_utility_intervals.providers.nectar.entities import Directory
-from tap_utility_intervals.providers.nectar.mapping import intervals as normalize
+from tap_utility_intervals.providers.nectar.mapping.identity import PROVIDER
+from tap_utility_intervals.providers.nectar.mapping.meters import site_id
 from tap_utility_intervals.providers.nectar.objects import Entity, entity_page, text
 from tap_utility_intervals.providers.nectar.session import ROWS_AT_ONCE, NectarSession
 from tap_utility_intervals.providers.own_shape import Shape
@@ -30,7 +31,7 @@ Item = Mapping[str, Any]
 class Listed(EntityStream):
     """Objects that the directory of the session lists."""
 
-    provider = normalize.NECTAR
+    provider = PROVIDER
     primary_keys: ClassVar[Sequence[str]] = ("id",)
 
     @override
@@ -193,7 +194,7 @@ class UsageDataJob(OwnJob):
     @override
     def items(self, row: Entity) -> Iterable[Item]:
         site, document = row.get("site"), row.get("document")
-        item = {**row, "site_id": normalize.site_id(site)}
+        item = {**row, "site_id": site_id(site)}
         if isinstance(site, str):
             item["site"] = None
         if isinstance(document, dict):
@@ -208,7 +209,7 @@ class UsageDataJob(OwnJob):
 class Updated(OwnSourceStream):
     """What Nectar can be asked for by the day of its last update, for each company."""
 
-    provider = normalize.NECTAR
+    provider = PROVIDER
     job: ClassVar[type[OwnJob]]
 
     @override

@@ -102,7 +102,7 @@ def _readings(
                 _stamp(world, created),
                 _stamp(world, reading.available),
                 connection_id=connection.id,
-                account_id=None if meter.without_account else account.id,
+                account_id=account.id,
                 identifiers=names,
                 interval_id=interval_id,
             )

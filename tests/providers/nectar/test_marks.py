@@ -7,14 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_utility_intervals.floor.instants import seconds_form
+from tap_utility_intervals.providers.bookmarks import Rescan, is_earlier
 from tap_utility_intervals.providers.nectar.bookmarks import (
     Mark,
     Terms,
     begin,
     fingerprint,
-    is_earlier,
-    spread,
 )
 from tap_utility_intervals.providers.nectar.intervals.job import Tally
 
@@ -29,14 +27,14 @@ marks = st.builds(
     scanned=st.integers(0, 30_000),
     before=moments,
     rows=st.integers(0, 10**9),
+    read=st.none() | moments,
     resume=st.none() | moments,
 )
 
 
 @given(marks)
 def test_a_bookmark_says_all_of_a_mark(mark: Mark) -> None:
-    seen = None if mark.seen is None else seconds_form(mark.seen)
-    assert Mark.parse(mark.bookmark(seen)) == mark
+    assert Mark.parse(mark.state()) == mark
 
 
 @pytest.mark.parametrize(
@@ -49,6 +47,12 @@ def test_a_bookmark_says_all_of_a_mark(mark: Mark) -> None:
         {"since": None, "of": "1", "scanned": None},
         {"since": "never", "of": "1", "scanned": 1},
         {"since": None, "of": "1", "scanned": 1, "rows": []},
+        {"since": None, "of": "1", "scanned": True},
+        {"since": None, "of": "1", "scanned": 10**30},
+        {"since": None, "of": ["1"], "scanned": 1},
+        {"since": None, "of": "1", "scanned": 1, "resume": [1]},
+        {"since": "2024-01-01", "of": "1", "scanned": 1},
+        {"since": None, "of": "1", "scanned": 1, "read": {"a": 1}},
     ],
 )
 def test_what_is_no_bookmark_is_none(bookmark: dict[str, Any] | None) -> None:
@@ -76,7 +80,7 @@ def test_reading_begins_no_later_than_what_may_be_missing(
 def test_each_source_has_its_day_for_a_full_scan() -> None:
     days = set()
     for name in map(str, range(100)):
-        terms = Terms(None, "1", 1000, 7, spread(name))
+        terms = Terms(name, None, "1", Rescan(7, 1000), datetime.now(timezone.utc))
         mark = terms.begun(None)
         assert 1000 - 7 < mark.scanned <= 1000
         days.add(mark.scanned)
@@ -86,7 +90,7 @@ def test_each_source_has_its_day_for_a_full_scan() -> None:
 def test_a_fingerprint_knows_sets_not_orders() -> None:
     assert fingerprint(["a", "b"], ["c"]) == fingerprint(["b", "a", "a"], ["c"])
     assert fingerprint(["a", "b"], ["c"]) != fingerprint(["a"], ["b", "c"])
-    assert len(fingerprint([])) == 8
+    assert len(fingerprint([])) == 12
 
 
 @given(st.lists(moments), st.lists(moments, min_size=1))

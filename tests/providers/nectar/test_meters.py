@@ -134,12 +134,16 @@ def test_what_identifies_the_service(serve: Serve) -> None:
     assert row.meter_numbers == ["77-b", "66_c"]
 
 
-def test_intervals_without_an_account_belong_to_the_connection(serve: Serve) -> None:
+def test_intervals_without_an_account_belong_to_the_only_meter_that_fits(
+    serve: Serve,
+) -> None:
     meter = kwh_meter("a", hourly("a", 2), without_account=True)
     world = world_of(connection("a", meter))
     result = intervals(serve(world))
-    owner = make_uuid("connection", "a")
+    owner = make_uuid("account", "a")
     assert {row.meter_key for row in result.rows} == {f"{owner}:A"}
+    assert {row.account_id for row in result.rows} == {None}
+    assert not result.report.warnings
     assert result.values.keys() == {
         expected_key(t) for t in truth.readings(world, "nectar")
     }

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tap_utility_intervals.floor.identifiers import canonical as canonical_form
 from tap_utility_intervals.floor.records import Flow, Measure, Quality
 from tap_utility_intervals.floor.values import loads
 from tap_utility_intervals.providers.nectar import objects
-from tap_utility_intervals.providers.nectar.mapping import identity, values
-from tap_utility_intervals.providers.nectar.mapping import intervals as normalize
+from tap_utility_intervals.providers.nectar.mapping import bills, identity, values
+from tap_utility_intervals.providers.nectar.mapping.intervals import Intervals
+from tap_utility_intervals.providers.nectar.mapping.meters import Around, meter_record
 from tap_utility_intervals.providers.nectar.objects import Interval
 from tests.providers.nectar.harness import number, page_of, row_of
 
@@ -25,6 +27,10 @@ json_values = st.recursive(
     ),
     max_leaves=6,
 )
+
+
+def reader_of() -> Intervals:
+    return Intervals("c", {}, identity.Siblings([]))
 
 
 def meter(*pairs: tuple[str, str]) -> list[dict[str, str]]:
@@ -45,13 +51,13 @@ def meter(*pairs: tuple[str, str]) -> list[dict[str, str]]:
     ],
 )
 def test_canonical_is_how_nectar_searches(sent: str, canonical: str) -> None:
-    assert identity.canonical(sent) == canonical
+    assert canonical_form(sent) == canonical
 
 
 @given(st.text())
 def test_canonical_is_stable(text: str) -> None:
-    once = identity.canonical(text)
-    assert identity.canonical(once) == once
+    once = canonical_form(text)
+    assert canonical_form(once) == once
 
 
 @given(st.permutations(["007", "0-8", "a_9", "A9"]))
@@ -76,9 +82,9 @@ def test_a_meter_key_can_be_made_of_anything(sent: Any) -> None:
 
 
 def test_the_service_point_needs_a_utility_and_a_name() -> None:
-    assert identity.service_point_key(None, meter(("METER", "1"))) is None
-    assert identity.service_point_key("PSE&G", meter(("ACCOUNT", "1"))) is None
-    assert identity.service_point_key("PSE&G", meter(("ESI", "01"))) == "PSE&G:1"
+    assert identity.service_point(None, meter(("METER", "1"))) is None
+    assert identity.service_point("PSE&G", meter(("ACCOUNT", "1"))) is None
+    assert identity.service_point("PSE&G", meter(("ESI", "01"))) == "PSE&G:1"
 
 
 @pytest.mark.parametrize(
@@ -136,7 +142,7 @@ def test_quantities_keep_their_digits(value: Decimal, *, quoted: bool) -> None:
         usage=msgspec.Raw(text.encode()),
         usage_units="MWh",
     )
-    record = normalize.Intervals("c", {}).record(row)
+    record = reader_of().record(row)
     assert str(number(record.quantity)) == str(value)
     assert number(record.quantity_normalized) == value * 1000
     assert (record.unit, record.unit_normalized) == ("MWh", "kWh")
@@ -147,7 +153,7 @@ def test_an_unknown_unit_is_passed_on_and_normalizes_to_nothing() -> None:
     (row,) = objects.interval_page(
         page_of(row_of(1, usageUnits='"furlongs"')).encode()
     ).items
-    record = normalize.Intervals("c", {}).record(row)
+    record = reader_of().record(row)
     assert record.channel == "usage/furlongs"
     assert (record.quantity_normalized, record.unit_normalized) == (None, None)
 
@@ -161,7 +167,7 @@ def test_a_page_is_read_whatever_its_rows_hold(odd: dict[str, Any]) -> None:
         return
     page = objects.interval_page(body)
     assert len(page.items) == 3
-    reader = normalize.Intervals("c", {})
+    reader = reader_of()
     good = [reader.record(page.items[0]), reader.record(page.items[2])]
     assert [row.source_id for row in good] == ["i1", "i3"]
     assert msgspec.json.Encoder(decimal_format="number").encode(good)
@@ -178,7 +184,7 @@ def test_loose_and_strict_decoding_agree() -> None:
     rows = [row_of(1), row_of(2, "0.10"), row_of(3, "null"), row_of(4, "-12")]
     strict = objects.interval_page(page_of(*rows).encode())
     loose = objects.interval_page(page_of(*rows, row_of(5, quality="1")).encode())
-    reader = normalize.Intervals("c", {})
+    reader = reader_of()
     encode = msgspec.json.Encoder(decimal_format="number").encode
     assert [encode(reader.record(row)) for row in strict.items] == [
         encode(reader.record(row)) for row in loose.items[:4]
@@ -189,7 +195,7 @@ def test_long_numbers_neither_break_a_page_nor_lose_a_digit() -> None:
     body = page_of(
         row_of(1, "1" * 5000), row_of(2, "1e400"), row_of(3, "0." + "1" * 60)
     )
-    reader = normalize.Intervals("c", {})
+    reader = reader_of()
     records = [reader.record(row) for row in objects.interval_page(body.encode()).items]
     assert [record.quantity is None for record in records] == [True, True, False]
     assert str(number(records[2].quantity)) == "0." + "1" * 60
@@ -221,12 +227,12 @@ def test_an_envelope_without_its_list_is_refused(body: bytes) -> None:
 
 
 def usage(**fields: Any) -> Any:
-    return normalize.usage({"id": "u", **fields}, None, "2026-01-01T00:00:00Z")
+    return bills.usage_record({"id": "u", **fields}, None, "2026-01-01T00:00:00Z")
 
 
 def test_usage_needs_an_id() -> None:
     with pytest.raises(ValueError, match=r"\w"):
-        normalize.usage({}, None, "")
+        bills.usage_record({}, None, "")
 
 
 @pytest.mark.parametrize(
@@ -308,9 +314,9 @@ def test_superseded_only_where_the_document_says(
 
 
 def test_a_meter_without_account_and_connection_is_named_by_its_company() -> None:
-    around = normalize.Around("company", {}, {}, {})
+    around = Around("company", {}, {}, {})
     row = {"id": "m", "identifiers": meter(("METER", "1")), "isTracked": "no"}
-    record = normalize.meter(row, around, "2026-01-01T00:00:00Z")
+    record = meter_record(row, around, "2026-01-01T00:00:00Z")
     assert record.meter_key == "company:1"
     assert record.unreadable == {"is_active": "no"}
     assert (record.is_archived, record.utility) == (None, None)
@@ -318,6 +324,6 @@ def test_a_meter_without_account_and_connection_is_named_by_its_company() -> Non
 
 def test_an_archived_site_archives_its_meters() -> None:
     site = {"id": "s", "dataCollectionStopDate": "2024-01-01"}
-    around = normalize.Around("company", {"id": "c"}, {"id": "a"}, site)
-    record = normalize.meter({"id": "m", "site": {"id": "s"}}, around, "")
+    around = Around("company", {"id": "c"}, {"id": "a"}, site)
+    record = meter_record({"id": "m", "site": {"id": "s"}}, around, "")
     assert (record.is_archived, record.site_id, record.account_id) == (True, "s", "a")

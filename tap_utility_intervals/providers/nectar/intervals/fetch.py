@@ -12,9 +12,10 @@ from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.instants import earlier, seconds_form
 from tap_utility_intervals.floor.records import IntervalRecord
 from tap_utility_intervals.providers.http import Params
-from tap_utility_intervals.providers.nectar.client import ATTEMPTS, Census, Client
-from tap_utility_intervals.providers.nectar.mapping import intervals as normalize
+from tap_utility_intervals.providers.nectar.census import Census
+from tap_utility_intervals.providers.nectar.client import Client
 from tap_utility_intervals.providers.nectar.mapping import values
+from tap_utility_intervals.providers.nectar.mapping.intervals import Intervals, newer
 from tap_utility_intervals.providers.nectar.objects import Interval, Page, interval_page
 
 OUTSIDE = timedelta(hours=26)
@@ -76,9 +77,7 @@ class Spans:
         longest: The longest reading that was met.
     """
 
-    def __init__(
-        self, client: Client, to_record: normalize.Intervals, filters: Params
-    ) -> None:
+    def __init__(self, client: Client, to_record: Intervals, filters: Params) -> None:
         """Prepare; nothing is asked yet."""
         self.client = client
         self.longest = timedelta(0)
@@ -119,19 +118,15 @@ class Spans:
             FilterIgnored: when rows come that were not asked for.
             TooMany: when it holds more than `most` rows.
         """
-        before: Census | None = None
         asked = Span(_earlier(span.start, early), _padded(span.stop, padding))
-        for attempt in range(ATTEMPTS):
+        for census in self.client.attempts(self._path, self._where(span)):
             first = self._first(asked)
             if most is not None and (first.total or 0) > most:
                 raise TooMany
-            census, batch = self._attempt(span, asked, first)
-            if census.is_whole(before):
-                self._note(census, batch)
-                return batch
-            before, self._opening = census, None
-            self.client.pause(attempt)
-        raise self.client.unsteady(self._path, self._where(span))
+            batch = self._attempt(span, asked, census, first)
+            self._opening = None
+        self._note(census, batch)
+        return batch
 
     def count_until(self, span: Span) -> int:
         """Count the rows that start in a span and end in it, too."""
@@ -169,9 +164,9 @@ class Spans:
         return failure
 
     def _attempt(
-        self, span: Span, asked: Span, first: Page[Interval]
-    ) -> tuple[Census, Batch]:
-        census, batch = Census(), Batch()
+        self, span: Span, asked: Span, census: Census, first: Page[Interval]
+    ) -> Batch:
+        batch = Batch()
         newest: dict[str, IntervalRecord] = {}
         self._counted, self._pages = set(), 0
         pages = self.client.pages(
@@ -189,7 +184,7 @@ class Spans:
         finally:
             pages.close()
         batch.rows = list(newest.values())
-        return census, batch
+        return batch
 
     def _take(
         self,
@@ -223,7 +218,7 @@ class Spans:
                 batch.unreadable.append(_times(row))
                 continue
             known = newest.get(row.id)
-            if known is None or normalize.newer(record, known):
+            if known is None or newer(record, known):
                 newest[row.id] = record
 
     def _note(self, census: Census, batch: Batch) -> None:

@@ -9,18 +9,16 @@ from datetime import datetime, timedelta
 
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.coverage import END, Asked, Stretch, covered
-from tap_utility_intervals.floor.instants import earlier, seconds_form
+from tap_utility_intervals.floor.instants import earlier
 from tap_utility_intervals.floor.ranges import Window
 from tap_utility_intervals.floor.records import CoverageRecord, IntervalRecord
 from tap_utility_intervals.providers.base import (
-    Bookmark,
     Context,
     Covered,
     Event,
-    Finished,
-    Lost,
     Reached,
     Rows,
+    source_events,
 )
 from tap_utility_intervals.providers.nectar.bookmarks import (
     Mark,
@@ -35,7 +33,7 @@ from tap_utility_intervals.providers.nectar.intervals.fetch import (
     Span,
 )
 from tap_utility_intervals.providers.nectar.intervals.windows import Reading
-from tap_utility_intervals.providers.nectar.mapping import intervals as normalize
+from tap_utility_intervals.providers.nectar.mapping.intervals import in_order
 
 ROWS_AT_ONCE = 5_000
 TOLD = 3
@@ -55,6 +53,8 @@ class Wish:
     """The run's start, by the earlier of the two clocks."""
     is_filtered: bool = False
     """Whether only some kinds of meters are read."""
+    knows_meters: bool = True
+    """Whether all meters of the connection were listed."""
 
 
 class Tally:
@@ -129,13 +129,9 @@ class ConnectionJob:
 
     def __call__(self) -> Iterator[Event]:
         """Read the connection; see `providers.base.Job`."""
-        try:
-            yield from self._events()
-            yield Finished(self.context)
-        except errors.SourceError as error:
-            yield Lost(self.context, error)
+        return source_events(self.context, self._events())
 
-    def _events(self) -> Iterator[Event]:
+    def _events(self) -> Iterator[Rows | Reached | Covered]:
         read_at = self.reading.client.transport.clock.now()
         wish, mark = self.wish, self._plan()
         start = mark.resume if mark.resume is not None else self.terms.since
@@ -181,12 +177,17 @@ class ConnectionJob:
     def _plan(self) -> Mark:
         """The mark to start from; its `resume` says where reading begins."""
         old, terms = self.old, self.terms
+        if old is not None and old.of != terms.of:
+            self.report.warn(
+                "nectar: a connection's accounts, meters or identifiers are others, or "
+                "what is wanted of it: its history is read again"
+            )
         if old is None or self._is_backfill or terms.must_scan(old):
             return terms.begun(old)
         if self._has_grown_behind(old):
             return terms.begun(old)
         start = begin(old, terms.since, self.wish.lookback)
-        return replace(old, since=terms.since, resume=start)
+        return replace(old, since=terms.since, resume=start, read=terms.read)
 
     def _has_grown_behind(self, old: Mark) -> bool:
         """Whether rows came or went before the look-back since they were counted.
@@ -229,20 +230,35 @@ class ConnectionJob:
     def _rows(self, batch: Batch) -> Iterator[Rows]:
         """The rows of a window in order, each with a key of its own."""
         start, end = self.wish.start, self.wish.end
-        rows, numbered = normalize.in_order(
+        rows, twins = in_order(
             row
             for row in batch.rows
             if (start is None or row.interval_start >= start)
             and (end is None or row.interval_start < end)
         )
+        known = self.reading.known
         warnings = {
             "nectar: an interval came twice, its newest form is kept": batch.doubled,
-            "nectar: intervals with one key but different ids are numbered": numbered,
+            "nectar: intervals with one key but different ids are numbered": (
+                twins.numbered
+            ),
+            "nectar: all intervals of a meter come in pairs (perhaps import and "
+            "export, or two devices): they are told apart by the order of their ids": (
+                twins.paired
+            ),
             "nectar: readings of one meter and channel overlap": self.overlaps.count(
                 rows
             ),
+            "nectar: a meter has a reading that does not end after its start": sum(
+                row.interval_end <= row.interval_start for row in rows
+            ),
             "nectar: a value of an interval cannot be read and is null": sum(
                 row.unreadable is not None for row in rows
+            ),
+            "nectar: intervals whose meter is not listed": (
+                sum(row.meter_key not in known for row in rows)
+                if self.wish.knows_meters
+                else 0
             ),
         }
         for what, count in warnings.items():
@@ -280,14 +296,10 @@ class ConnectionJob:
     def _reached(self, mark: Mark) -> Iterator[Reached]:
         """The bookmark, which a backfill of times long past does not touch."""
         if not self._is_backfill:
-            yield Reached(self.context, _bookmark(mark))
+            yield Reached(self.context, mark.state())
 
     @property
     def _is_backfill(self) -> bool:
         """Whether this run ends before what an earlier one has seen."""
         end, seen = self.wish.end, self.old.seen if self.old else None
         return end is not None and seen is not None and end <= seen
-
-
-def _bookmark(mark: Mark) -> Bookmark:
-    return mark.bookmark(None if mark.seen is None else seconds_form(mark.seen))

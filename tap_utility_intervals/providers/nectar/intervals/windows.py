@@ -29,7 +29,7 @@ from tap_utility_intervals.providers.nectar.intervals.fetch import (
     TooMany,
 )
 from tap_utility_intervals.providers.nectar.intervals.proof import Proof
-from tap_utility_intervals.providers.nectar.mapping import intervals as normalize
+from tap_utility_intervals.providers.nectar.mapping.intervals import Intervals
 
 DAY = timedelta(days=1)
 WIDEST = timedelta(days=30)
@@ -58,13 +58,14 @@ class Reading:
     def __init__(
         self,
         client: Client,
-        to_record: normalize.Intervals,
+        to_record: Intervals,
         filters: Params,
         widest: timedelta | None,
         now: datetime,
     ) -> None:
         """Prepare; `widest` is the user's wish, if any."""
         self.client = client
+        self.known = to_record.known
         self.is_counted = True
         self.loss: errors.BadAnswer | None = None
         """What is known to be missing, once the walk has come to its end."""

@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from tap_utility_intervals.floor.identifiers import canonical, service_point_key
 from tap_utility_intervals.floor.values import as_text
+from tap_utility_intervals.providers.bookmarks import short_hash
 from tap_utility_intervals.providers.nectar.objects import Entity, text
+
+PROVIDER = "nectar"
 
 METER = "METER"
 
@@ -18,16 +22,9 @@ SERVICE_IDENTIFIERS = ("POD", "ESI", "NMI", "MPR", "ICP", "MIRN", "PREMISE")
 """Identifiers of a service rather than of a device or an account."""
 
 _PARTS = {"name", "rawName", "value"}
-_DROPPED = str.maketrans("", "", "-_,/")
 
-
-def canonical(value: str) -> str:
-    """An identifier's value as Nectar's own identifier search compares it.
-
-    `" 00-12_ab/3 "` is `12AB3`: dashes, spaces, underscores, commas, slashes and
-    leading zeros go, letters are upper case.
-    """
-    return "".join(value.split()).translate(_DROPPED).lstrip("0").upper()
+LONGEST_KEY = 200
+"""Characters of a key: an index of PostgreSQL holds no more than a few thousand."""
 
 
 def meter_key(owner: str, identifiers: object) -> str:
@@ -35,29 +32,66 @@ def meter_key(owner: str, identifiers: object) -> str:
 
     With METER identifiers `{owner}:{values, sorted, joined by +}`, else
     `{owner}:{NAME=value pairs, sorted, joined by +}`; all values canonical.
+    A long key is its readable head and a hash of the whole.
     """
-    return f"{owner}:{signature(identifiers)}"
+    key = f"{owner}:{signature(identifiers)}"
+    if len(key) <= LONGEST_KEY:
+        return key
+    whole = f"~{short_hash(key)}"
+    return key[: LONGEST_KEY - len(whole)] + whole
 
 
 def signature(identifiers: object) -> str:
     """What a list of identifiers says of the meter, without its owner."""
-    pairs = list(_pairs(identifiers))
-    meters = {value for name, value in pairs if name == METER and value}
+    said = list(_pairs(identifiers))
+    meters = {value for name, value in said if name == METER and value}
     if meters:
         return "+".join(sorted(meters))
-    return "+".join(sorted({f"{name}={value}" for name, value in pairs}))
+    return "+".join(sorted({f"{name}={value}" for name, value in said}))
 
 
-def service_point_key(utility: str | None, identifiers: object) -> str | None:
+def pairs(identifiers: object) -> set[tuple[str, str]]:
+    """What a list of identifiers says: names and canonical values."""
+    return {(name, value) for name, value in _pairs(identifiers) if value}
+
+
+def service_point(utility: str | None, identifiers: object) -> str | None:
     """The physical service, the same under every connection; None if it has no name."""
-    values: dict[str, set[str]] = {}
-    for name, value in _pairs(identifiers):
-        values.setdefault(name, set()).add(value)
     for name in (METER, *SERVICE_IDENTIFIERS):
-        found = sorted(values.get(name, set()) - {""})
-        if utility and found:
-            return f"{utility}:{'+'.join(found)}"
+        key = service_point_key(utility, named(identifiers, name))
+        if key is not None:
+            return key
     return None
+
+
+class Siblings:
+    """The listed meters of one connection, found by what an interval says of its own.
+
+    Some intervals name no account, or only some of their meter's identifiers.
+    """
+
+    def __init__(self, meters: Iterable[tuple[str, str | None, object]]) -> None:
+        """Take the key, account and identifiers of each meter."""
+        self._accounts: dict[str, set[str | None]] = {}
+        self._found: dict[object, set[str]] = {}
+        for key, account, identifiers in meters:
+            self._accounts.setdefault(key, set()).add(account)
+            for said in (*pairs(identifiers), signature(identifiers)):
+                self._found.setdefault(said, set()).add(key)
+
+    def key(self, account: str | None, identifiers: object) -> str | None:
+        """The key of the only meter that it can be; None if there is no such one."""
+        said = pairs(identifiers)
+        if not said:
+            return None
+        same = self._found.get(signature(identifiers), set())
+        more = set.intersection(*(self._found.get(one, set()) for one in said))
+        keys = {
+            key
+            for key in same or more
+            if account is None or account in self._accounts[key]
+        }
+        return keys.pop() if len(keys) == 1 else None
 
 
 def listed(identifiers: object) -> list[Any] | None:

@@ -1,0 +1,81 @@
+"""From Nectar's usage entries to unified records. Pure: no requests, no state."""
+
+from __future__ import annotations
+
+from tap_utility_intervals.floor import units
+from tap_utility_intervals.floor.records import Measure, UsageRecord
+from tap_utility_intervals.providers.nectar.mapping.identity import PROVIDER
+from tap_utility_intervals.providers.nectar.mapping.meters import site_id
+from tap_utility_intervals.providers.nectar.mapping.values import (
+    Reader,
+    commodity,
+    flow,
+    normalized,
+)
+from tap_utility_intervals.providers.nectar.objects import Entity, text
+
+_APPARENT_POWER = {p + u for p in ("", "k", "M", "G") for u in ("VA", "VAr")}
+
+
+def usage_record(row: Entity, key: str | None, listed_at: str) -> UsageRecord:
+    """The record of a usage entry, whose meter has the key.
+
+    Raises:
+        ValueError: when it has no id.
+    """
+    usage_id = text(row.get("id"))
+    if usage_id is None:
+        raise ValueError("a usage entry without an id")
+    read = Reader()
+    document = row.get("document")
+    bill: Entity = document if isinstance(document, dict) else {}
+    unit = units.unit(text(row.get("usageUnits")))
+    quantity = read.number("quantity", row.get("usage"))
+    converted = normalized(quantity, unit)
+    return UsageRecord(
+        usage_id=usage_id,
+        provider=PROVIDER,
+        meter_key=key,
+        source_meter_id=text(row.get("meter")),
+        bill_id=text(bill.get("id")) or text(document),
+        site_id=site_id(row.get("site")),
+        period_start_date=read.date("period_start_date", row.get("startDate")),
+        period_end_date=read.date("period_end_date", row.get("endDate")),
+        quantity=quantity,
+        unit=unit.name,
+        unit_raw=text(row.get("usageUnits")),
+        quantity_normalized=converted,
+        unit_normalized=None if converted is None else unit.normalized,
+        measure=unit.measure,
+        flow=flow(row.get("netMeteringType")),
+        commodity=commodity(row.get("datasourceType")),
+        currency=text(bill.get("chargesUnits")),
+        tariff=text(row.get("tariff")),
+        is_estimated=read.flag("is_estimated", row.get("isEstimated")),
+        is_subtracted=read.flag("is_subtracted", row.get("exclusion")),
+        is_superseded=_superseded(bill),
+        time_of_use=text(row.get("timeOfUse")),
+        time_of_use_breakdown=read.objects(
+            "time_of_use_breakdown", row.get("timeOfUseBreakdown")
+        ),
+        usage_type=_usage_type(text(row.get("electricityType")), unit),
+        source_created_at=read.instant("source_created_at", row.get("created")),
+        source_updated_at=read.instant("source_updated_at", row.get("updated")),
+        listed_at=listed_at,
+        unreadable=read.unreadable,
+    )
+
+
+def _superseded(bill: Entity) -> bool | None:
+    """Whether a newer bill replaces this one; None if the bill does not say."""
+    for name in ("revisedDocumentId", "revisedDocument"):
+        if name in bill:
+            return bool(bill[name])
+    return None
+
+
+def _usage_type(sent: str | None, unit: units.Unit) -> str:
+    """Power is demand whatever it is called; else Nectar's word, else consumption."""
+    if unit.measure is Measure.POWER or unit.name in _APPARENT_POWER:
+        return "demand"
+    return "demand" if sent and "DEMAND" in sent.upper() else "consumption"
