@@ -7,6 +7,9 @@ from collections.abc import Collection
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 _TOKEN = re.compile(r"(?i)(access[_-]?token|api[_-]?key|token)=")
+SHORTEST = 8
+"""Letters of a credential below which any link may hold it by chance."""
+
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -70,7 +73,10 @@ def _is_token(part: str) -> bool:
 
 def _holds(text: str, secrets: Collection[str]) -> bool:
     plain = _plain(text)
-    return any(secret in text or secret in plain for secret in secrets)
+    return any(
+        len(secret) >= SHORTEST and (secret in text or secret in plain)
+        for secret in secrets
+    )
 
 
 def _plain(text: str) -> str:
