@@ -21,6 +21,8 @@ class Outcome(str, Enum):
     UNCHANGED = "unchanged"
     GONE = "gone"
     FAILED = "failed"
+    NOT_TRIED = "not tried"
+    """Its provider was given up before; only counted."""
 
 
 WORSE = (Outcome.UNCHANGED, Outcome.DONE, Outcome.GONE, Outcome.FAILED)
@@ -57,6 +59,7 @@ class Report:
         self.warnings: Counter[str] = Counter()
         self.notes: Counter[str] = Counter()
         self.expected = 0
+        self.untried: Counter[str] = Counter()
         self._stopped: dict[str, Exception | str] = {}
         self._ends: dict[tuple[str, str], _End] = {}
         self._here: dict[tuple[str, str], _End] = {}
@@ -85,6 +88,11 @@ class Report:
         """Record that a whole provider was given up, such as after a 401."""
         with self._lock:
             self._stopped.setdefault(provider, reason)
+
+    def leave_out(self, provider: str, sources: int) -> None:
+        """Record that so many sources of a provider were not tried any more."""
+        with self._lock:
+            self.untried[provider] += sources
 
     def warn(self, what: str, count: int = 1) -> None:
         """Count a warning; its first occurrence is logged, the total at the end."""
@@ -165,10 +173,10 @@ class Report:
         """Log one line per provider, one per bad source, one per kind of warning."""
         for provider in self.providers:
             counts = Counter(self.sources(provider).values())
+            counts[Outcome.NOT_TRIED] = self.untried[provider]
+            told = [one for one in Outcome if one in WORSE or counts[one]]
             self.logger.info(
-                "%s: %s",
-                provider,
-                ", ".join(f"{counts[outcome]} {outcome.value}" for outcome in Outcome),
+                "%s: %s", provider, ", ".join(f"{counts[o]} {o.value}" for o in told)
             )
             for outcome in (Outcome.GONE, Outcome.FAILED):
                 self._name_sources(provider, outcome)

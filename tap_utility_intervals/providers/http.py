@@ -235,7 +235,7 @@ class Transport:
             except PASSING:
                 failures += 1
                 tried += self.limiter.now() - begun
-                if failures > self.max_retries or tried > LONGEST_TRYING:
+                if failures > self.max_retries or tried >= LONGEST_TRYING:
                     raise
                 self.limiter.sleep(backoff.full_jitter(next(waits)))
 

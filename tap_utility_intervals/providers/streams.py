@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from typing_extensions import override
 
 from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.breaker import Breaker, Upcoming, reason_of
 from tap_utility_intervals.floor.clock import Clock
 from tap_utility_intervals.floor.fetch_ahead import fetch_ahead
 from tap_utility_intervals.floor.limiter import Stopped
@@ -107,17 +108,57 @@ class SourceStream(SessionStream):
     def read(self, session: Session) -> Iterator[Sequence[Record]]:
         report = self.run.report
         report.expected = 0
+        jobs, breaker = Upcoming(self.jobs(session)), Breaker()
+        events = fetch_ahead(_perform, jobs, session.workers)
         progress = Progress(f"{self.name} of {session.name}", self.logger)
-        events = fetch_ahead(_perform, self.jobs(session), session.workers)
         with closing(progress), closing(events):
             for _, event in events:
-                if isinstance(event, Rows):
-                    yield event.rows
-                    progress.add(rows=len(event.rows))
-                else:
-                    self.act_on(event, session)
-                    progress.expected = report.expected
-                    progress.add(sources=isinstance(event, (Finished, Lost)))
+                yield from self._taken(event, session, progress)
+                if _is_end(event) and breaker.note(_error(event)):
+                    yield from self._probe(jobs, session, progress, _error(event))
+                    breaker.confirm()
+
+    def _taken(
+        self, event: Event, session: Session, progress: Progress
+    ) -> Iterator[Sequence[Record]]:
+        """Do what an event asks for; yields what is to be written."""
+        if isinstance(event, Rows):
+            yield event.rows
+            progress.add(rows=len(event.rows))
+        else:
+            self.act_on(event, session)
+            progress.expected = self.run.report.expected
+            progress.add(sources=_is_end(event))
+
+    def _probe(
+        self,
+        jobs: Upcoming[Job],
+        session: Session,
+        progress: Progress,
+        error: Exception | None,
+    ) -> Iterator[Sequence[Record]]:
+        """Read the last source, far from those that were lost; it speaks for the rest.
+
+        Raises:
+            errors.ProviderError: it was lost for the same reason.
+        """
+        probe = jobs.last()
+        if probe is None:
+            return
+        self.logger.warning(
+            "%s: several sources in a row were lost for one reason; one more is tried",
+            session.name,
+        )
+        reasons = set()
+        for event in probe():
+            yield from self._taken(event, session, progress)
+            if _is_end(event):
+                reasons.add(reason_of(_error(event)))
+        if reasons == {reason_of(error)} and isinstance(error, errors.ProviderError):
+            report = self.run.report
+            left = max(report.expected - progress.done, len(jobs))
+            report.leave_out(session.name, left)
+            raise error
 
     def act_on(self, event: Event, session: Session) -> None:
         """Store what was reached and note what became of a source."""
@@ -209,3 +250,11 @@ def source_id(context: Context) -> str:
 
 def _perform(job: Job) -> Iterator[Event]:
     return job()
+
+
+def _is_end(event: Event) -> bool:
+    return isinstance(event, (Finished, Lost))
+
+
+def _error(event: Event) -> Exception | None:
+    return event.error if isinstance(event, Lost) else None

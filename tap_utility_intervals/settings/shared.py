@@ -86,7 +86,7 @@ SETTINGS: dict[str, JSONSchema] = {
         "type": "number",
         "exclusiveMinimum": 0,
         "maximum": 3600,
-        "default": 120,
+        "default": 60,
         "title": "Request time-out (seconds)",
         "description": "How long to wait for an answer to begin, or to go on.",
     },

@@ -9,7 +9,7 @@ import pytest
 
 from tap_utility_intervals.floor.outcomes import SHOWN, Outcome, Report
 
-DONE, UNCHANGED, GONE, FAILED = Outcome
+DONE, UNCHANGED, GONE, FAILED, NOT_TRIED = Outcome
 
 
 @pytest.fixture
@@ -159,3 +159,13 @@ def test_no_id_and_no_reason_forges_a_line(
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == 5
     assert all(line.isprintable() for line in said)
+
+
+def test_what_was_not_tried_is_counted_in_the_summary(
+    report: Report, caplog: pytest.LogCaptureFixture
+) -> None:
+    of(report, DONE, FAILED).leave_out("acme", 9998)
+    report.stop("acme", "is down")
+    report.summarise()
+    assert f"1 failed, 9998 {NOT_TRIED.value}" in caplog.text
+    assert report.failed
