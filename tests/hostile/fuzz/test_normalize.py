@@ -112,7 +112,8 @@ def test_an_odd_reading_costs_no_neighbour(data: st.DataObject) -> None:
         if (row["meter_key"], row["interval_start"]) != ("101", newest)
     ]
     assert len(others) == len(rows) - 2
-    assert all(row in delivery.rows["intervals"] for row in others)
+    came = [undated(row) for row in delivery.rows["intervals"]]
+    assert all(undated(row) in came for row in others)
 
 
 @lru_cache
