@@ -38,7 +38,6 @@ from tests.syncing import Run, config, sync
 from tests.tap.resuming import last_state, load
 
 TODAY = epoch(NOW)
-MENDING = pytest.mark.xfail(reason="the providers differ here", strict=False)
 HOURLY = Said("2026-03-01T00:00:00Z", "2026-03-01T01:00:00Z")
 
 
@@ -206,7 +205,6 @@ def test_an_instant_is_read_in_every_form_of_iso_8601(
     assert row["interval_start"] == "2026-03-01T01:00:00Z"
 
 
-@MENDING
 @pytest.mark.parametrize("when", ["", "soon", "2026-13-01T00:00:00Z", "2026"])
 def test_a_reading_whose_time_cannot_be_read_fails_its_source_and_is_told(
     subject: Subject, when: str
@@ -216,12 +214,11 @@ def test_a_reading_whose_time_cannot_be_read_fails_its_source_and_is_told(
     source = subject.source(home)
     assert run.failed
     assert run.tap.report.sources(subject.name)[source] is Outcome.FAILED
-    assert entry(run, source) is None
+    assert "replication_key_value" not in (entry(run, source) or {})
     assert when in run.tap.report.reasons[subject.name, source]
     assert len(run.rows("intervals")) <= 1
 
 
-@MENDING
 def test_readings_that_overlap_or_end_before_they_start_are_kept_and_told(
     subject: Subject,
 ) -> None:
@@ -234,8 +231,12 @@ def test_readings_that_overlap_or_end_before_they_start_are_kept_and_told(
     assert "does not end after its start" in " ".join(run.tap.report.warnings)
 
 
-@MENDING
-def test_a_start_date_behind_all_data_is_told(subject: Subject) -> None:
+def test_a_start_date_behind_all_data_is_told(
+    subject: Subject, request: pytest.FixtureRequest
+) -> None:
+    if subject.name == "nectar":
+        why = "Nectar's listing says nothing of a connection's data (facts, 3.2)"
+        request.applymarker(pytest.mark.xfail(reason=why, strict=True))
     world = subject.world(House("101", synthetic(0, "n", "2015-01-01", "2015-02-01")))
     with Sandbox(world) as sandbox:
         run = subject.sync(sandbox, start_date="2024-01-01")
@@ -277,7 +278,6 @@ def test_nothing_there_is_nothing_wrong(subject: Subject) -> None:
 # --- bounds ---------------------------------------------------------------------------
 
 
-@MENDING
 @pytest.mark.parametrize(
     ("bounds", "billed", "kept"),
     [
@@ -491,7 +491,6 @@ ODD: tuple[Any, ...] = (
 """What no bookmark holds anywhere; some of it is what some may hold in some place."""
 
 
-@MENDING
 @pytest.mark.parametrize("stream", ["intervals", "usage"])
 def test_a_source_whose_bookmark_is_odd_is_read_anew_and_told(
     subject: Subject, stream: str

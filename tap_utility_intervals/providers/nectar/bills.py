@@ -42,7 +42,7 @@ class Wish:
 
     def holds(self, first: str | None, last: str | None) -> bool:
         """Whether a billing period reaches into what is wanted; unknown ones do."""
-        return is_wanted(first, last or first, self.start, self.end)
+        return is_wanted(first, last, self.start, self.end)
 
 
 class CompanyJob:
