@@ -175,7 +175,7 @@ class Spans:
         try:
             for page in pages:
                 self._pages += 1
-                census.count(page.total, (row.id for row in page.items))
+                census.count(page.total, [row.id for row in page.items])
                 if census.moved:
                     break
                 self._take(page, span, asked, newest, batch)

@@ -148,7 +148,8 @@ class ConnectionJob:
             yield from self._rows(batch)
             self.is_whole = self.is_whole and not batch.nameless
             seen = [row.interval_start for row in batch.rows]
-            mark = mark.at(max((s for s in seen if s <= wish.started), default=None))
+            past = [start for start in seen if start <= wish.started]
+            mark = mark.at(max(past, default=None))
             self._tally(tally, batch)
             self._unreadable += batch.unreadable
             if span.stop not in {None, wish.end} and not self._unreadable:
@@ -230,11 +231,14 @@ class ConnectionJob:
     def _rows(self, batch: Batch) -> Iterator[Rows]:
         """The rows of a window in order, each with a key of its own."""
         start, end = self.wish.start, self.wish.end
+        # Lists rather than generators here: these lines run for every row.
         rows, twins = in_order(
-            row
-            for row in batch.rows
-            if (start is None or row.interval_start >= start)
-            and (end is None or row.interval_start < end)
+            [
+                row
+                for row in batch.rows
+                if (start is None or row.interval_start >= start)
+                and (end is None or row.interval_start < end)
+            ]
         )
         known = self.reading.known
         warnings = {
@@ -250,13 +254,13 @@ class ConnectionJob:
                 rows
             ),
             "nectar: a meter has a reading that does not end after its start": sum(
-                row.interval_end <= row.interval_start for row in rows
+                [row.interval_end <= row.interval_start for row in rows]
             ),
             "nectar: a value of an interval cannot be read and is null": sum(
-                row.unreadable is not None for row in rows
+                [row.unreadable is not None for row in rows]
             ),
             "nectar: intervals whose meter is not listed": (
-                sum(row.meter_key not in known for row in rows)
+                sum([row.meter_key not in known for row in rows])
                 if self.wish.knows_meters
                 else 0
             ),
@@ -265,7 +269,7 @@ class ConnectionJob:
             if count:
                 self.report.warn(what, count)
         if rows:
-            begin, end = rows[0].interval_start, max(r.interval_end for r in rows)
+            begin, end = rows[0].interval_start, max([row.interval_end for row in rows])
             self.stretches.append(Stretch(begin, end, len(rows)))
         for first in range(0, len(rows), ROWS_AT_ONCE):
             yield Rows(rows[first : first + ROWS_AT_ONCE])
@@ -276,7 +280,7 @@ class ConnectionJob:
         if batch.doubled or batch.strays or not self.reading.is_counted:
             tally.forget()
         since = self.terms.since
-        tally.add(s for s in batch.starts if since is None or s >= since)
+        tally.add([s for s in batch.starts if since is None or s >= since])
 
     def _counted(
         self, mark: Mark, tally: Tally, span: Span, *, finally_: bool = False

@@ -43,10 +43,10 @@ class Proof:
         starts = sorted(batch.starts)
         middle = starts[len(starts) // 2].replace(microsecond=0)
         unsure = batch.strays + batch.doubled + len(batch.starts) - len(batch.rows)
-        after = sum(start >= middle for start in starts)
+        after = sum([start >= middle for start in starts])
         if self._count(middle) > after + unsure:
             return False
-        before = sum(row.interval_end <= middle for row in batch.rows)
+        before = sum([row.interval_end <= middle for row in batch.rows])
         return self._spans.count_until(Span(span.start, middle)) <= before + unsure
 
     def late(self, asked: Span, read: Callable[[Span], Batch]) -> Iterator[Batch]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import chain
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -186,8 +186,7 @@ def in_order(rows: Iterable[IntervalRecord]) -> tuple[list[IntervalRecord], Twin
     return list(chain.from_iterable(groups)), Twins(counts[False], counts[True])
 
 
-def _key(row: IntervalRecord) -> tuple[datetime, str, str, datetime]:
-    return row.interval_start, row.meter_key, row.channel, row.interval_end
+_key = attrgetter("interval_start", "meter_key", "channel", "interval_end")
 
 
 def _series(group: Sequence[IntervalRecord]) -> tuple[str, str, int | None]:
