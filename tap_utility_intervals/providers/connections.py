@@ -27,6 +27,25 @@ OFTEN = 0.5
 """Seconds between two looks at what is under way."""
 
 
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a provider lives and how it is asked."""
+
+    provider: str
+    base_url: str
+    headers: Mapping[str, str]
+    """Holds the credential; never logged."""
+    credential: str
+    """The setting that holds the credential, named when it is refused."""
+    title: str = ""
+    """As people call the provider."""
+
+    @property
+    def setting(self) -> str:
+        """The setting that holds the base URL."""
+        return f"{self.provider}_base_url"
+
+
 class TookTooLong(OSError):  # noqa: N818 - it says what happened
     """The answer was not whole when its time was over; its connection was cut."""
 

@@ -8,8 +8,7 @@ query string and no credential.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -26,7 +25,11 @@ from tap_utility_intervals.floor.clock import Clock
 from tap_utility_intervals.floor.limiter import Limiter, retry_after
 from tap_utility_intervals.floor.progress import duration
 from tap_utility_intervals.providers import links, statuses, surroundings
-from tap_utility_intervals.providers.connections import Connections, TookTooLong
+from tap_utility_intervals.providers.connections import (
+    Connections,
+    Endpoint,
+    TookTooLong,
+)
 from tap_utility_intervals.providers.spool import Spool
 from tap_utility_intervals.settings.shared import Settings
 
@@ -68,25 +71,6 @@ class _PutOff(Exception):  # noqa: N818 - not an error: the server asks for pati
         super().__init__(str(error))
         self.error = error
         self.seconds = seconds
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where a provider lives and how it is asked."""
-
-    provider: str
-    base_url: str
-    headers: Mapping[str, str]
-    """Holds the credential; never logged."""
-    credential: str
-    """The setting that holds the credential, named when it is refused."""
-    title: str = ""
-    """As people call the provider."""
-
-    @property
-    def setting(self) -> str:
-        """The setting that holds the base URL."""
-        return f"{self.provider}_base_url"
 
 
 class Transport:

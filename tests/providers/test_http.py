@@ -28,7 +28,8 @@ from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.limiter import Limiter, Stopped
 from tap_utility_intervals.providers import connections, links, surroundings
 from tap_utility_intervals.providers import http as transport
-from tap_utility_intervals.providers.http import Endpoint, Transport
+from tap_utility_intervals.providers.connections import Endpoint
+from tap_utility_intervals.providers.http import Transport
 from tap_utility_intervals.settings.shared import Settings
 from tests.clock import Clock
 

@@ -22,7 +22,8 @@ from tap_utility_intervals.providers.base import (
     earlier_clock,
 )
 from tap_utility_intervals.providers.bookmarks import Rescan
-from tap_utility_intervals.providers.http import Endpoint, Transport
+from tap_utility_intervals.providers.connections import Endpoint
+from tap_utility_intervals.providers.http import Transport
 from tap_utility_intervals.providers.nectar import bills as usage
 from tap_utility_intervals.providers.nectar import bookmarks as marks
 from tap_utility_intervals.providers.nectar.client import Client

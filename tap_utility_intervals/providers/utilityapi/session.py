@@ -14,7 +14,8 @@ from tap_utility_intervals.floor.limiter import Limiter
 from tap_utility_intervals.floor.outcomes import Outcome
 from tap_utility_intervals.floor.records import MeterRecord
 from tap_utility_intervals.providers.base import Bookmark, Bookmarks, Event, Job, Run
-from tap_utility_intervals.providers.http import Endpoint, Transport
+from tap_utility_intervals.providers.connections import Endpoint
+from tap_utility_intervals.providers.http import Transport
 from tap_utility_intervals.providers.spool import Shared
 from tap_utility_intervals.providers.utilityapi import entities
 from tap_utility_intervals.providers.utilityapi.bills import BillJob, bills_changed

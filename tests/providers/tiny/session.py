@@ -37,7 +37,8 @@ from tap_utility_intervals.providers.base import (
     source_events,
 )
 from tap_utility_intervals.providers.bookmarks import is_earlier, moment, shown
-from tap_utility_intervals.providers.http import Endpoint, Transport
+from tap_utility_intervals.providers.connections import Endpoint
+from tap_utility_intervals.providers.http import Transport
 from tests.providers.tiny.settings import CREDENTIAL, NAME, TinySettings
 
 Entity = Mapping[str, Any]
