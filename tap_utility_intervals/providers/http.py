@@ -42,11 +42,8 @@ Params = Sequence[tuple[str, str]]
 CHUNK = 1 << 16
 POLITE_WAIT = 5.0
 """Seconds to wait after a 202 or 429 that does not say how long."""
-LONGEST_WAIT = 3600.0
 MOST_POLITE_WAITS = 100
 """How often one request may be put off by 202 or 429 before it counts as failed."""
-LONGEST_BUILDING = 300.0
-"""Seconds that one answer may be under way (202): the sources after it wait for it."""
 LONGEST_REQUEST = 600.0
 """Seconds that one request may take at least, from its first byte to the last."""
 LONGEST_TRYING = 120.0
@@ -212,7 +209,7 @@ class Transport:
             except _PutOff as patience:
                 put_off += 1
                 waited += patience.seconds
-                is_over = waited > _longest_wait(patience.error)
+                is_over = waited > statuses.longest_wait(patience.error.status)
                 if put_off > MOST_POLITE_WAITS or is_over:
                     raise patience.error from None
                 self._be_patient(patience)
@@ -287,7 +284,7 @@ class Transport:
         error = self._error(kind, url, status, source)
         if status in {HTTPStatus.ACCEPTED, HTTPStatus.TOO_MANY_REQUESTS}:
             wait = retry_after(response.headers.get("Retry-After"), now)
-            seconds = min(POLITE_WAIT if wait is None else wait, LONGEST_WAIT)
+            seconds = min(POLITE_WAIT if wait is None else wait, statuses.LONGEST_WAIT)
             raise _PutOff(error, seconds)
         raise error
 
@@ -347,9 +344,3 @@ class Transport:
         now = now if now.tzinfo else now.replace(tzinfo=timezone.utc)
         self.server_time = self.server_time or now
         return now
-
-
-def _longest_wait(error: errors.ProviderError) -> float:
-    """Seconds that one question may be put off in all."""
-    is_building = error.status == HTTPStatus.ACCEPTED
-    return LONGEST_BUILDING if is_building else LONGEST_WAIT

@@ -47,3 +47,14 @@ def explained(
     if status == HTTPStatus.NOT_FOUND and source is None:
         return problem, f"{base}, or the credential may not read it"
     return problem, None
+
+
+LONGEST_WAIT = 3600.0
+"""Seconds that one question may be put off in all."""
+LONGEST_BUILDING = 300.0
+"""Seconds that one answer may be under way (202): the sources after it wait for it."""
+
+
+def longest_wait(status: int | None) -> float:
+    """Tell for how many seconds a question may be put off with a status in all."""
+    return LONGEST_BUILDING if status == HTTPStatus.ACCEPTED else LONGEST_WAIT

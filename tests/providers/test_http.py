@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.limiter import Limiter, Stopped
-from tap_utility_intervals.providers import connections, links, surroundings
+from tap_utility_intervals.providers import connections, links, statuses, surroundings
 from tap_utility_intervals.providers import http as transport
 from tap_utility_intervals.providers.connections import Endpoint
 from tap_utility_intervals.providers.http import Transport
@@ -572,7 +572,7 @@ def test_an_answer_that_is_being_built_holds_nobody_else(
         held = acme.limiter._held_until
         assert get(acme, "/quick") == {}
     assert held < 0
-    assert clock.now <= transport.LONGEST_BUILDING
+    assert clock.now <= statuses.LONGEST_BUILDING
     assert len([at for target, at in asked if target == "/slow"]) == 11
 
 
@@ -590,7 +590,7 @@ def test_no_wait_is_longer_than_an_hour(server: Server, clock: Clock) -> None:
     server.replies = [answer(429, Retry_After="999999")]
     with connected(server.url, clock) as acme:
         assert get(acme) == {}
-    assert sum(clock.slept) == transport.LONGEST_WAIT
+    assert sum(clock.slept) == statuses.LONGEST_WAIT
 
 
 def test_patience_for_a_busy_server_has_an_end_in_time_as_well(

@@ -24,10 +24,10 @@ from urllib3.exceptions import NewConnectionError
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.limiter import retry_after
 from tap_utility_intervals.providers.http import (
-    LONGEST_WAIT,
     POLITE_WAIT,
     Transport,
 )
+from tap_utility_intervals.providers.statuses import LONGEST_WAIT
 from tap_utility_intervals.providers.utilityapi.collecting.refusals import (
     MaybeStarted,
     Refused,
