@@ -93,6 +93,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("utilityapi_meters", True, LIST),
     ("utilityapi_meters", {"a": 1}, LIST),
     ("utilityapi_allow_mixed", "yes", TRUTH),
+    ("utilityapi_default_time_zone", 7, TEXT),
+    ("utilityapi_default_time_zone", "Mars/Olympus", "must be the name of a zone"),
     ("utilityapi_requests_per_second", 0, "must be more than 0"),
     ("utilityapi_requests_per_second", -1, "must be more than 0"),
     ("utilityapi_meters_per_request", 0, "must be at least 1"),

@@ -82,11 +82,13 @@ def test_a_run_that_0_1_was_interrupted_in_is_resumed(
     assert bookmarks(run.state).keys() == bookmarks(whole.state).keys()
 
 
-def test_a_whole_state_of_0_1_costs_no_history(settings: Row) -> None:
+def test_a_whole_state_of_0_1_costs_no_history_of_utilityapi(settings: Row) -> None:
     run = sync(settings, STATES["whole"])
     assert not run.failed
-    first = min(row["interval_start"] for row in run.rows("intervals"))
-    assert first >= "2026-03-17"
+    mine = [r for r in run.rows("intervals") if r["provider"] == "utilityapi"]
+    # Nectar's history is read once more: its keys and channels are made otherwise.
+    assert mine == []
+    assert {row["provider"] for row in run.rows("intervals")} == {"nectar"}
 
 
 def test_interrupted_again_after_the_upgrade_nothing_is_in_two_forms(
