@@ -126,8 +126,9 @@ class Intervals(UtilityApiStream):
 
     @override
     def parse_response(self, response: requests.Response) -> Iterable[Record]:
+        read_at = datetime.now(timezone.utc).isoformat().replace("+00:00", "Z")
         for item in super().parse_response(response):
-            yield from rows(item)
+            yield from rows(item, read_at)
 
     @override
     def post_process(self, row: Record, context: Context | None = None) -> Record:
@@ -150,7 +151,7 @@ class PlainTap(Tap):
         return [Meters(self), Intervals(self)]
 
 
-def rows(item: Mapping[str, Any]) -> Iterable[Record]:
+def rows(item: Mapping[str, Any], read_at: str) -> Iterable[Record]:
     """The rows of an Interval object, oldest first."""
     words = item["base"]["qualities"]
     numbers = item["base"]["meter_numbers"]
@@ -169,6 +170,7 @@ def rows(item: Mapping[str, Any]) -> Iterable[Record]:
         "source_id": item["uid"],
         "source_created_at": micros(item["created"]),
         "source_updated_at": micros(item["updated"]),
+        "read_at": read_at,
         "unreadable": None,
     }
     for reading in reversed(item["readings"]):
