@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 from typing_extensions import override
 
 from tap_utility_intervals.sandbox.__main__ import main as serve
+from tap_utility_intervals.stdout import explained
 
 
 class Commands(click.Group):
@@ -14,6 +17,11 @@ class Commands(click.Group):
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:
         return ["collect", "doctor", "sandbox"]
+
+    @override
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        with explained():
+            return super().main(*args, **kwargs)
 
     @override
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

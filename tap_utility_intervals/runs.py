@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,6 +14,10 @@ from tap_utility_intervals.settings import shared
 from tap_utility_intervals.settings.shared import JSONSchema
 
 WELL, ILL = 0, 1
+
+
+class Absent(ConfigError):  # noqa: N818 - it says what happened
+    """A file that is not there."""
 
 
 def exit_code(report: Report) -> int:
@@ -40,8 +45,22 @@ def json_file(setting: str, path: str | Path) -> Any:  # noqa: ANN401 - JSON
         text = Path(path).read_bytes()
     except OSError as error:
         why = error.strerror or type(error).__name__
-        raise ConfigError(setting, f"cannot be read from {path} ({why})") from None
+        kind = Absent if isinstance(error, FileNotFoundError) else ConfigError
+        raise kind(setting, f"cannot be read from {path} ({why})") from None
     return json_text(f"{setting} in {path}", text)
+
+
+def state_file(path: str | Path, tell: Callable[[str], object]) -> Any:  # noqa: ANN401
+    """What the file of `--state` holds; none is there yet before the first run.
+
+    Raises:
+        ConfigError: as `json_file` does.
+    """
+    try:
+        return json_file("state", path)
+    except Absent:
+        tell(f"There is no {path} yet: this is a first run, which reads everything.")
+        return None
 
 
 def json_text(what: str, text: str | bytes) -> Any:  # noqa: ANN401 - JSON

@@ -159,6 +159,28 @@ def _write_whole(
         left = left[binary.write(left) or 0 :]
 
 
+@contextmanager
+def explained() -> Iterator[None]:
+    """End a command for people in one sentence where its output takes no more."""
+    try:
+        try:
+            yield
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OSError as error:
+        if error.filename is not None or error.errno not in _OF_AN_OUTPUT:
+            raise
+        _let_go(sys.stdout)
+        if error.errno != errno.EPIPE:  # `| head` is nobody's mistake
+            sys.stderr.write(f"{OutputGone(error)}\n")
+        raise SystemExit(1) from None
+
+
+_OF_AN_OUTPUT = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF}
+"""What a write to a disk or a pipe fails with."""
+
+
 def _let_go(stream: TextIO | None) -> None:
     """Give what is still buffered a place to go, so that the exit is quiet."""
     # A test's standard output has no number.

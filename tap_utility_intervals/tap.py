@@ -133,7 +133,7 @@ class TapUtilityIntervals(HookedTap):
         about: bool = False,
         about_format: str | None = None,
         config: object = None,
-        state: IO[str] | None = None,
+        state: str | None = None,
         catalog: IO[str] | None = None,
     ) -> None:
         """Run the tap: as the SDK does, with an exit code that tells what happened."""
@@ -143,7 +143,7 @@ class TapUtilityIntervals(HookedTap):
         cls.print_version(print_fn=cls.logger.info)
         try:
             tap = cls(
-                state=_load("state", state),
+                state=_kept(state, cls.logger.info),
                 catalog=_load("catalog", catalog),
                 **given_config(config),
             )
@@ -226,6 +226,18 @@ def _upgraded(stream: str, context: Mapping[str, str], bookmark: Bookmark) -> Bo
         if provider.name == context.get("provider"):
             return provider.upgrade(stream, bookmark)
     return bookmark
+
+
+def _kept(path: str | None, tell: Callable[[str], object]) -> dict[str, Any] | None:
+    """The STATE in a file, if there is one; `-` is standard input.
+
+    Raises:
+        ConfigError: when it is something else.
+    """
+    if path in {None, "-"}:
+        return _load("state", sys.stdin if path else None)
+    found = runs.state_file(path, tell)
+    return None if found is None else runs.json_object("state", found)
 
 
 def _load(setting: str, file: IO[str] | None) -> dict[str, Any] | None:

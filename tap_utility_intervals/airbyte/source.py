@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,8 @@ def _discover(options: argparse.Namespace, output: Output) -> int:
 def _read(options: argparse.Namespace, output: Output) -> int:
     config = _config(options, output)
     wanted = catalog.wanted(runs.json_file("catalog", options.catalog))
-    kept = runs.json_file("state", options.state) if options.state else None
+    told = partial(output.log, "INFO")
+    kept = runs.state_file(options.state, told) if options.state else None
     return Reading(
         make_tap(config, state.bookmarks(kept), output), wanted, output
     ).run()

@@ -18,9 +18,10 @@ from typing_extensions import override
 
 from tap_utility_intervals.floor.errors import ConfigError
 from tap_utility_intervals.settings.shared import JSONSchema
+from tap_utility_intervals.singer import about  # noqa: F401 - it registers itself
 from tap_utility_intervals.singer.state import StateOutlet
 from tap_utility_intervals.singer.writer import PageWriter, SingerWriter
-from tap_utility_intervals.stdout import Terminated
+from tap_utility_intervals.stdout import Terminated, explained
 
 __all__ = ["HookedTap", "classproperty", "given_config"]
 
@@ -96,6 +97,16 @@ class HookedTap(Tap):
             schema = {"properties": self.known_settings()}
             raise ConfigValidationError(found[0], errors=found, schema=schema)
         return found
+
+    @classmethod
+    @override
+    def get_singer_command(cls) -> click.Command:
+        """The SDK's command, but for a state file that a first run does not have."""
+        command = super().get_singer_command()
+        (state,) = (one for one in command.params if one.name == "state")
+        state.type = click.Path(dir_okay=False, allow_dash=True)
+        command.main = explained()(command.main)  # type: ignore[method-assign]
+        return command
 
     @override
     def setup_mapper(self) -> None:

@@ -105,7 +105,7 @@ class PagedStream(Stream):
                 written += len(rows)
                 counter.increment(len(rows))
                 if self._limit is not None and written >= self._limit:
-                    self._check_max_record_limit(written)
+                    break  # the SDK's exception would be logged as an unhandled error
         if write_messages:
             self._write_state_message()
         yield from ()

@@ -53,6 +53,19 @@ def test_a_first_read_delivers_everything_and_completes_every_stream(
     assert values(ours) == utilityapi_values(sandbox.world)
 
 
+def test_a_state_file_that_is_not_there_yet_is_a_first_run(
+    connector: Connector, tmp_path: Path
+) -> None:
+    file = tmp_path / "none.json"
+    output = run(*connector.arguments(["meters"]), "--state", str(file))
+    assert output.code == 0
+    assert connector.findings(output, ["meters"]) == []
+    said = [log["message"] for log in output.of("LOG")]
+    assert (
+        f"There is no {file} yet: this is a first run, which reads everything." in said
+    )
+
+
 def test_it_delivers_the_same_records_and_bookmarks_as_the_singer_tap(
     connector: Connector,
 ) -> None:

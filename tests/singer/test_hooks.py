@@ -33,7 +33,6 @@ OF_A_CLASS: dict[type, list[str]] = {
         "_validate_config",
     ],
     Stream: [
-        "_check_max_record_limit",
         "_generate_record_messages",
         "_sync_records",
         "_write_state_message",

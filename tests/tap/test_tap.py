@@ -197,7 +197,10 @@ def test_about_tells_every_setting() -> None:
 def test_about_shows_every_setting_to_people(options: list[str]) -> None:
     outcome = command(*options)
     assert outcome.code == 0
-    assert all(name in outcome.out for name in own_settings())
+    for name, schema in own_settings().items():
+        assert name in outcome.out
+        assert schema["description"] in outcome.out
+    assert "    Type: integer\n    Default: 30\n" in outcome.out or options[1:]
 
 
 # --- how it ends ----------------------------------------------------------------------
@@ -300,6 +303,7 @@ def test_the_connection_test_tells_whether_the_credential_is_good(
     assert ("check the setting utilityapi_api_token" in outcome.log) is not fine
     counts = [m["stream"] for m in outcome.messages if m["type"] == "RECORD"]
     assert len(counts) == len({*counts})
+    assert "nhandled error" not in outcome.log
 
 
 def test_schemas_alone_cost_no_request(tap: Inside, sandbox: Sandbox) -> None:
@@ -332,7 +336,7 @@ def test_a_file_that_is_no_json_object_is_refused(
     file = tap.file("file.json", text)
     outcome = tap.with_config(config(sandbox), f"--{option}={file}")
     assert outcome.code == 1
-    assert re.search(f"Setting {option} is (not|nested)", outcome.log)
+    assert re.search(f"Setting {option}( in .*)? is (not|nested)", outcome.log)
     assert "Traceback" not in outcome.log
 
 
@@ -346,6 +350,27 @@ def test_an_empty_or_odd_state_is_none(
     outcome = tap.with_config(config(sandbox, "utilityapi"), f"--state={file}")
     assert outcome.code == 0
     assert len(outcome.messages) > 100
+
+
+def test_a_state_file_that_is_not_there_yet_is_a_first_run(
+    tap: Inside, sandbox: Sandbox
+) -> None:
+    file = tap.tmp_path / "none.json"
+    outcome = tap.with_config(config(sandbox, "utilityapi"), f"--state={file}")
+    assert outcome.code == 0
+    assert f"There is no {file} yet: this is a first run" in outcome.log
+    assert len(outcome.messages) > 100
+    assert tap("--state", tap.tmp_path).code == 2  # a folder is no file
+
+
+def test_the_environment_may_hold_half_a_request_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name = "utilityapi_requests_per_second"
+    monkeypatch.setenv(f"TAP_UTILITY_INTERVALS_{name.upper()}", "0.5")
+    monkeypatch.setenv("TAP_UTILITY_INTERVALS_UTILITYAPI_API_TOKEN", "token")
+    tap = TapUtilityIntervals(config={}, parse_env_config=True)
+    assert tap.config[name] == 0.5
 
 
 def test_an_unexpected_error_writes_the_state_and_is_not_swallowed(
@@ -442,6 +467,23 @@ def test_a_second_signal_changes_nothing(
     assert outcome.code == 143
     assert "Traceback" not in outcome.log
     assert last_state(outcome.messages) is not None
+
+
+@pytest.mark.parametrize("options", ["--about", "--about --format=json", "--version"])
+@pytest.mark.parametrize(("shell", "code"), [("> /dev/full", 1), (">&-", 0)])
+def test_what_people_ask_is_no_traceback_either(
+    options: str, shell: str, code: int
+) -> None:
+    done = subprocess.run(
+        f"{COMMAND} {options} {shell}",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    told = "Standard output cannot be written: No space left on device.\n"
+    assert (done.returncode, done.stderr) == (code, told if code else "")
 
 
 @pytest.mark.parametrize("streams", [["--discover"], []])
