@@ -34,6 +34,12 @@ VERSION = 2
 Upgrade: TypeAlias = Callable[[str, Mapping[str, str], dict[str, Any]], dict[str, Any]]
 """Makes a bookmark of this version of one of an earlier: stream, context, bookmark."""
 
+Key: TypeAlias = tuple[tuple[str, str], ...]
+"""What names a source: its context, sorted. Empty for the stream as a whole."""
+
+Changes: TypeAlias = dict[Key, dict[str, Any] | None]
+"""Entries of STATE by source; None for a source that is no more."""
+
 _WHOSE = ("context", "replication_key")
 """What in an entry is not the bookmark, but says whose it is."""
 
@@ -51,6 +57,7 @@ class Bookmarks:
         """Index the partitions of `stream_state`; that is where they live."""
         self.replication_key = replication_key
         self._state = stream_state
+        self._changes: Changes | None = None
         self._index(stream_state.get("partitions", []))
 
     def _index(self, entries: list[dict[str, Any]]) -> None:
@@ -60,6 +67,19 @@ class Bookmarks:
     def __len__(self) -> int:
         """How many sources have a bookmark."""
         return len(self._places)
+
+    def watch(self) -> None:
+        """From now on, keep what changes for whoever asks for `changes`."""
+        self._changes = {}
+
+    def changes(self) -> Changes:
+        """What has changed since this was asked last."""
+        found, self._changes = self._changes or {}, {}
+        return found
+
+    def _changed(self, key: Key, entry: dict[str, Any] | None) -> None:
+        if self._changes is not None:
+            self._changes[key] = entry
 
     def get(self, context: Mapping[str, str]) -> dict[str, Any] | None:
         """A copy of what is remembered of a source, or None if it was never read."""
@@ -83,6 +103,7 @@ class Bookmarks:
             **bookmark,
         }
         place = self._places.get(key)
+        self._changed(key, entry)
         if place is not None:
             self._entries[place] = entry
             return
@@ -95,6 +116,8 @@ class Bookmarks:
         """Remember something of the stream as a whole, beside its sources."""
         if value is not None and self._state.get(name) != value:
             self._state[name] = value
+            noted = {n: v for n, v in self._state.items() if n != "partitions"}
+            self._changed((), noted)
 
     def keep_only(self, provider: str, contexts: Iterable[Mapping[str, str]]) -> None:
         """Forget this provider's sources that are not among these."""
@@ -106,11 +129,14 @@ class Bookmarks:
             or entry["context"].get("provider") != provider
         ]
         if len(kept) != len(self._entries):
+            before = set(self._places)
             self._state["partitions"] = kept
             self._index(kept)
+            for key in before.difference(self._places):
+                self._changed(key, None)
 
 
-def _key(context: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+def _key(context: Mapping[str, str]) -> Key:
     """A context whatever the order of its keys: whoever stores STATE may sort them."""
     return tuple(sorted((name, str(value)) for name, value in context.items()))
 

@@ -14,6 +14,8 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.packaging.tree import ROOT
 
@@ -140,3 +142,37 @@ def test_what_the_package_imports_is_declared() -> None:
         if not declared & {home.replace("_", "-").lower() for home in homes[module]}
     }
     assert not missing
+
+
+HEAVY = {"duckdb", "numpy", "psycopg", "psycopg-binary", "pyarrow", "pyspark"}
+
+
+def plain_install(project: str, found: set[str]) -> set[str]:
+    """The project and all that it needs, without extras."""
+    for text in metadata.requires(project) or []:
+        one = Requirement(text)
+        name = canonicalize_name(one.name)
+        is_plain = one.marker is None or one.marker.evaluate({"extra": ""})
+        if is_plain and name not in found:
+            found.add(name)
+            plain_install(name, found)
+    return found
+
+
+def test_a_plain_install_has_nothing_of_what_extras_bring() -> None:
+    needed = plain_install(PROJECT, set())
+    assert {"requests", "singer-sdk", "urllib3"} <= needed
+    assert not needed & HEAVY
+
+
+def test_the_tap_and_the_commands_start_without_what_extras_bring() -> None:
+    program = f"""
+import sys
+import {PACKAGE}.tap, {PACKAGE}.airbyte.source, {PACKAGE}.cli
+import {PACKAGE}.commands.doctor, {PACKAGE}.commands.collect.command
+print(*sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert not {m.partition(".")[0] for m in done.stdout.split()} & HEAVY

@@ -1,0 +1,186 @@
+"""Reading in this process: record batches, and the bookmarks that cover them."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import pyarrow as pa
+from typing_extensions import override
+
+from tap_utility_intervals.arrow.batches import batch
+from tap_utility_intervals.floor.errors import ConfigError
+from tap_utility_intervals.stdout import Lines
+from tap_utility_intervals.tap import TapUtilityIntervals
+
+if TYPE_CHECKING:
+    from tap_utility_intervals.singer.state import Changes
+    from tap_utility_intervals.singer.streams import PagedStream
+    from tap_utility_intervals.singer.writer import Row
+
+ROWS = 50_000
+"""Rows of a batch, at most a page more: few enough to hold, many enough to be fast."""
+
+UNHEARD = ("stream_maps", "stream_map_config", "flattening_enabled")
+"""Settings that change what Singer's records look like. Ignored, they would let out
+what somebody meant to hide."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of one stream."""
+
+    stream: str
+    rows: pa.RecordBatch
+
+
+@dataclass(frozen=True)
+class Bookmarks:
+    """What was remembered of sources meanwhile: true once all rows before are saved.
+
+    Attributes:
+        stream: whose.
+        changes: by the context that names a source, its entry in STATE, or None for
+            one that is no more. The empty context stands for the stream as a whole.
+        state: all bookmarks of all streams, as they are now: what the next `read`
+            wants. It goes on changing; save it before you read on.
+    """
+
+    stream: str
+    changes: Changes
+    state: dict[str, Any]
+
+
+Item: TypeAlias = Batch | Bookmarks
+
+
+def read(
+    config: Mapping[str, Any],
+    bookmarks: Mapping[str, Any] | None = None,
+    streams: Sequence[str] | None = None,
+) -> Iterator[Item]:
+    """Read what is new, as record batches and bookmarks.
+
+    Sources that fail do not stop the others: the log says so at the end.
+
+    Args:
+        config: the settings, as in the tap's configuration file.
+        bookmarks: the `state` of the last `Bookmarks` that was saved.
+        streams: names; without any `meters`, `intervals`, `usage` and `coverage`.
+
+    Raises:
+        ConfigValidationError: a setting cannot be used.
+        ConfigError: a setting would have no effect, or there is no such stream.
+    """
+    with as_before(signal.SIGINT, signal.SIGTERM):  # the caller's business
+        tap = ArrowTap.of(config, bookmarks)
+    try:
+        yield from tap.items(streams)
+        tap.report.summarise()
+    finally:
+        tap.close()
+
+
+class Silence:
+    """In the place of a message writer: nothing is written."""
+
+    def __init__(self) -> None:
+        """Keep what tells a signal when it may strike."""
+        self.lines = Lines()
+        self.record_bytes = 0
+
+    def offer(self, state: object) -> None:
+        """Send no STATE; bookmarks are handed over with their rows."""
+
+    def write_state(self, state: object) -> None:
+        """Send none at the end, either."""
+
+
+class ArrowTap(TapUtilityIntervals):
+    """The tap, whose rows are taken instead of written."""
+
+    @classmethod
+    def of(
+        cls, config: Mapping[str, Any], bookmarks: Mapping[str, Any] | None
+    ) -> ArrowTap:
+        """Make the tap; nothing is asked of a provider yet.
+
+        Raises:
+            ConfigError: a setting would have no effect.
+            ConfigValidationError: a setting cannot be used.
+        """
+        for setting in UNHEARD:
+            if config.get(setting):
+                raise ConfigError(setting, "has no effect on Arrow: remove it")
+        state = dict(bookmarks) if bookmarks else None
+        return cls(config=dict(config), state=state, message_writer=Silence())
+
+    @property
+    @override
+    def state_writer(self) -> Any:
+        return self.message_writer
+
+    def items(self, streams: Sequence[str] | None = None) -> Iterator[Item]:
+        """Yield the rows of each stream in batches, and bookmarks that cover them.
+
+        What came before an error, or a signal to stop, is yielded first.
+
+        Raises:
+            ConfigError: there is no such stream.
+        """
+        self._select(streams)
+        for stream in self.streams.values():
+            if stream.selected:
+                yield from self._items_of(cast("PagedStream", stream))
+
+    def _select(self, streams: Sequence[str] | None) -> None:
+        if streams is None:
+            return
+        if unknown := set(streams) - set(self.streams):
+            known = ", ".join(self.streams)
+            problem = f"names {', '.join(sorted(unknown))}; there are {known}"
+            raise ConfigError("streams", problem)
+        for name, stream in self.streams.items():
+            stream.selected = name in streams
+
+    def _items_of(self, stream: PagedStream) -> Iterator[Item]:
+        rows: list[Row] = []
+        stream.bookmarks.watch()
+        try:
+            for page in stream.pages():
+                # A bookmark that is there by now covers rows of earlier pages only.
+                if len(rows) >= ROWS:
+                    yield from self._taken(stream, rows)
+                rows += page
+        except GeneratorExit:
+            raise
+        except BaseException:
+            yield from self._taken(stream, rows)
+            raise
+        yield from self._taken(stream, rows)
+
+    def _taken(self, stream: PagedStream, rows: list[Row]) -> Iterator[Item]:
+        """Hand over what has gathered."""
+        changes = stream.bookmarks.changes()
+        if rows:
+            made = batch(stream.name, rows, self.report.warn)
+            rows.clear()
+            yield Batch(stream.name, made)
+        if changes:
+            state = cast("dict[str, Any]", self.state)
+            yield Bookmarks(stream.name, changes, state)
+
+
+@contextmanager
+def as_before(*signals: int) -> Iterator[None]:
+    """Leave the handlers of signals as they are; the SDK sets its own."""
+    try:
+        before = {one: signal.getsignal(one) for one in signals}
+        yield
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    except ValueError:  # not in the main thread: the SDK has set none, either
+        return
