@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import duckdb
 
 from tests.warehouses.server import DATABASE, PASSWORD, USER, Server
-from tests.warehouses.sql import documented, over
+from tests.warehouses.sql import documented, over, whole_lines
 
 Row = dict[str, Any]
 BATCH = "1000"
@@ -135,6 +135,7 @@ class Files:
 
     def query(self, sql: str) -> list[Row]:
         if not self.seen:
+            whole_lines(self.folder)
             self.connection.execute(over(self.folder, documented(self.kind)))
             self.seen = True
         return Asked(self.connection).rows(sql)

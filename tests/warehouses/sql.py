@@ -1,8 +1,9 @@
-"""The SQL of `docs/warehouses.md`, as it stands there."""
+"""The SQL and the shell of `docs/warehouses.md`, as they stand there."""
 
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 from tests.packaging.tree import ROOT
@@ -17,6 +18,14 @@ def documented(*kinds: str) -> str:
     found = BLOCK.findall(PAGE.read_text(encoding="utf-8"))
     assert {kind for kind, _ in found} == KINDS
     return "\n".join(text for kind, text in found if kind in kinds)
+
+
+def whole_lines(folder: Path) -> None:
+    """Take half lines away from the files in a folder, as the page says."""
+    page = PAGE.read_text(encoding="utf-8")
+    (script,) = re.findall(r"^```sh files\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    script = re.sub(r"\boutput\b", str(folder), script)
+    subprocess.run(["sh", "-eu", "-c", script], check=True)
 
 
 def over(folder: Path, script: str) -> str:
