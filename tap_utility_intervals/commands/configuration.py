@@ -58,6 +58,11 @@ def config_option(command: F) -> F:
     )(command)
 
 
+def config_words(sources: Sequence[str]) -> list[str]:
+    """The options as they were given, for another command with the same ones."""
+    return [word for source in sources for word in ("--config", source)]
+
+
 def load(sources: Sequence[str]) -> Configuration:
     """Read and check the configuration.
 

@@ -48,6 +48,52 @@ def test_a_plan_shows_what_is_lacking_and_sends_nothing(shell: Shell) -> None:
     assert shell.posts == []
 
 
+def test_a_plan_repeats_the_options_it_was_given(shell: Shell) -> None:
+    done = shell("collect plan --months 12 --config ENV")
+    command = done.stdout.splitlines()[-1].split()
+    assert command[-4:] == ["--config", "ENV", "--config", "config.json"]
+    started = shell(" ".join([*command[1:], "--yes"]), config=None)
+    assert started.returncode == 0
+    follow = started.stdout.splitlines()[-1].partition("utility-intervals ")[2]
+    assert shell(follow.replace(" --wait", ""), config=None).returncode == 0
+
+
+def test_many_meters_are_planned_and_started_by_a_file(
+    shell: Shell, world: World
+) -> None:
+    """The commands as they are printed, one after the other."""
+    never = world.meters_by_uid["2001005"]
+    uids = [str(3_000_000 + number) for number in range(1_200)]
+    world.utilityapi = [replace(never, uid=uid) for uid in uids]
+    world.meters_by_uid.update({meter.uid: meter for meter in world.utilityapi})
+    plan = shell("collect plan").stdout
+    assert max(map(len, plan.splitlines())) < 120
+    write, start = (line.split()[1:] for line in plan.splitlines()[-2:])
+    assert start[1:4] == ["start", "--meters-file", "meters.txt"]
+    assert shell(" ".join(write), config=None).returncode == 0
+    assert sorted((shell.folder / "meters.txt").read_text().split()) == uids
+    done = shell(" ".join([*start, "--yes"]), config=None)
+    assert done.returncode == 0
+    assert "Collecting 1,200 meters: " in done.stdout
+    assert sorted(shell.bodies[0]["meters"]) == uids
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("", "Name meters with --meters or --meters-file."),
+        ("--meters-file none.txt", "none.txt cannot be read"),
+        ("--meters-file empty.txt", "empty.txt names no meter"),
+    ],
+)
+def test_meters_must_be_named(shell: Shell, options: str, told: str) -> None:
+    (shell.folder / "empty.txt").write_text("\n,")
+    done = shell(f"collect start --months 12 {options}")
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert shell.posts == []
+
+
 def test_a_plan_for_programs_has_every_meter(shell: Shell) -> None:
     shown = json.loads(shell("collect plan --months 36 --json").stdout)
     assert shown["months"] == 36

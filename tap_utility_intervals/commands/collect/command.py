@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -20,8 +22,10 @@ from tap_utility_intervals.commands.collect.sending import (
 )
 from tap_utility_intervals.commands.collect.status import status
 from tap_utility_intervals.commands.configuration import (
+    Failed,
     Wrong,
     config_option,
+    config_words,
     explained,
     load,
 )
@@ -37,6 +41,8 @@ from tap_utility_intervals.providers.utilityapi.entities import ListedMeter
 F = TypeVar("F", bound=Callable[..., Any])
 
 MOST_METERS = 10
+MANY = "meters.txt"
+"""Where a plan of many meters proposes to write them: no command line holds them."""
 PLANNED_MONTHS = 12
 
 
@@ -69,19 +75,33 @@ def collect() -> None:
 @config_option
 @meters_option(required=False)
 @_months(default=PLANNED_MONTHS, show_default=True, help="How far to look back.")
+@click.option(
+    "--write",
+    "into",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the uids of the meters that lack data, for `start --meters-file`.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def plan(
-    *, sources: Sequence[str], named: list[str], months: int, as_json: bool
+    *,
+    sources: Sequence[str],
+    named: list[str],
+    months: int,
+    into: Path | None,
+    as_json: bool,
 ) -> None:
     """Show what a collection would add. Sends nothing."""
     with explained(), Account(load(sources)) as account:
         found = account.prospects(account.meters(named), months)
         since, until = account.span(months)
     rows = [_prospect_row(item) for item in found]
+    able = [item.listed.uid for item in found if item.obstacle is None]
+    if into is not None:
+        _write(into, able)
     if as_json:
         click.echo(json.dumps({"months": months, "meters": rows}, indent=2))
         return
-    able = [item.listed.uid for item in found if item.obstacle is None]
     click.echo(f"The last {counted(months, 'month')}: {day(since)} to {day(until)}\n")
     show_meters(PLAN_HEADINGS, rows)
     click.echo()
@@ -92,10 +112,39 @@ def plan(
     click.echo(
         f"A collection would fill what {counted(len(able), 'meter')} of {len(found)} "
         f"lack, as far as their utilities have it.\n{COSTS}\n"
-        "Nothing was sent. To start it:\n"
-        f"  utility-intervals collect start --meters {','.join(able)} "
-        f"--months {months}"
+        "Nothing was sent. To start it:"
     )
+    rest = ("--months", months, *config_words(sources))
+    file = into or (Path(MANY) if len(able) > MOST_METERS else None)
+    if file is None:
+        click.echo(_line("start", "--meters", ",".join(able), *rest))
+        return
+    if into is None:
+        click.echo(_line("plan", "--write", file, *_given(named), *rest))
+    more = ("--max-meters", len(able)) if len(able) > MOST_METERS else ()
+    click.echo(_line("start", "--meters-file", file, *rest, *more))
+
+
+def _line(command: str, *words: object) -> str:
+    """A command as a shell takes it."""
+    words = ("utility-intervals", "collect", command, *words)
+    return "  " + shlex.join(map(str, words))
+
+
+def _given(named: Sequence[str]) -> tuple[str, ...]:
+    return ("--meters", ",".join(named)) if named else ()
+
+
+def _write(file: Path, uids: Sequence[str]) -> None:
+    """Write uids, one a line.
+
+    Raises:
+        Failed: when that cannot be done.
+    """
+    try:
+        file.write_text("".join(f"{uid}\n" for uid in uids), encoding="utf-8")
+    except OSError as error:
+        raise Failed(f"{file} cannot be written: {error.strerror}.") from None
 
 
 PLAN_HEADINGS = {
@@ -156,7 +205,8 @@ def start(
             uids = [meter.uid for meter in able]
             answer = account.collector(say).collect(uids, months, still_due)
             tell_taken("Collecting", answer)
-            click.echo("Follow it: utility-intervals collect status --wait")
+            follow = _line("status", "--wait", *config_words(sources)).strip()
+            click.echo(f"Follow it: {follow}")
             end(answer)
 
 

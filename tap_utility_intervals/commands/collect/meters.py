@@ -1,8 +1,10 @@
-"""The option that names meters, and the table that shows them."""
+"""The options that name meters, and the table that shows them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -20,17 +22,47 @@ def _uids(_: click.Context, __: click.Parameter, value: Sequence[str]) -> list[s
     return list(dict.fromkeys(uid for uid in found if uid))
 
 
+def _of_file(_: click.Context, __: click.Parameter, path: Path | None) -> list[str]:
+    """The uids that a file holds, with commas or white space between them."""
+    try:
+        found = path.read_text(encoding="utf-8") if path else ""
+    except (OSError, UnicodeError) as error:
+        raise click.BadParameter(f"{path} cannot be read ({error})") from None
+    if path and not found.strip(", \n"):
+        raise click.BadParameter(f"{path} names no meter")
+    return found.replace(",", " ").split()
+
+
 def meters_option(*, required: bool) -> Callable[[F], F]:
-    """The option that names meters, as `named`."""
-    return click.option(
+    """The options that name meters, together as `named`."""
+    by_uid = click.option(
         "--meters",
         "named",
         callback=_uids,
         multiple=True,
-        required=required,
         metavar="UID[,UID...]",
         help="These meters, by uid." + ("" if required else " Default: all."),
     )
+    by_file = click.option(
+        "--meters-file",
+        "of_file",
+        callback=_of_file,
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="These meters: a file with their uids, such as `plan --write` makes.",
+    )
+
+    def decorated(command: F) -> F:
+        @wraps(command)
+        def both(*, named: list[str], of_file: list[str], **options: Any) -> object:  # noqa: ANN401 - click's
+            found = list(dict.fromkeys([*named, *of_file]))
+            if required and not found:
+                raise click.UsageError("Name meters with --meters or --meters-file.")
+            return command(named=found, **options)
+
+        return by_uid(by_file(both))  # type: ignore[return-value]
+
+    return decorated
 
 
 def show_meters(

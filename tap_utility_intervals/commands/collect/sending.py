@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import click
 
 from tap_utility_intervals.commands.configuration import Wrong
-from tap_utility_intervals.commands.tables import counted, names
+from tap_utility_intervals.commands.tables import ROWS_SHOWN, counted, names
 from tap_utility_intervals.floor.printable import printable
 from tap_utility_intervals.providers.utilityapi.collecting.sending import Answer
 from tap_utility_intervals.providers.utilityapi.entities import ListedMeter
@@ -16,10 +16,12 @@ COSTS = "This costs money at UtilityAPI, per meter; only demo meters are free."
 
 
 def tell_left_out(obstacles: Iterable[tuple[str, str | None]]) -> None:
-    """Say which meters are not sent, and why."""
-    for uid, obstacle in obstacles:
-        if obstacle is not None:
-            click.echo(printable(f"Left out: meter {uid} {obstacle}."))
+    """Say which meters are not sent, and why; of very many, how many more."""
+    found = [(uid, obstacle) for uid, obstacle in obstacles if obstacle is not None]
+    for uid, obstacle in found[:ROWS_SHOWN]:
+        click.echo(printable(f"Left out: meter {uid} {obstacle}."))
+    if len(found) > ROWS_SHOWN:
+        click.echo(f"Left out: {counted(len(found) - ROWS_SHOWN, 'more meter')}.")
 
 
 def may_send(

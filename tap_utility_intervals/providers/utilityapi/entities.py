@@ -118,6 +118,7 @@ def meters(
         errors.ProviderError: as `Transport.get`.
     """
     uids, owners = list(dict.fromkeys(wanted.meters)), wanted.authorizations
+    asked = {*uids}
     try:
         pages = list(api.meters(uids, owners))
     except (errors.BadRequest, errors.Gone):
@@ -133,7 +134,7 @@ def meters(
             warn("a listed meter without a uid was left out")
             continue
         owner = listed.authorization_uid
-        if (uids and listed.uid not in uids) or (owners and owner not in owners):
+        if (asked and listed.uid not in asked) or (owners and owner not in owners):
             warn("a listed meter that was not asked for was left out")
             continue
         if listed.meter.record.unreadable:
