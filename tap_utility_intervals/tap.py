@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from functools import cached_property
 from typing import IO, Any, ClassVar, NoReturn
@@ -34,6 +34,14 @@ from tap_utility_intervals.singer.hooks import HookedTap, classproperty, given_c
 from tap_utility_intervals.singer.state import readable
 from tap_utility_intervals.stdout import OutputGone, Terminated
 from tap_utility_intervals.unified import READ_AT, Coverage, Intervals, Meters, Usage
+
+DOCTOR = " `utility-intervals doctor` checks it."
+
+ALL_SELECTED = (
+    "All streams are selected, the providers' own with their names and e-mails "
+    "included: Meltano does so by default. For the unified streams alone: "
+    "`select: [meters.*, intervals.*, usage.*, coverage.*]`."
+)
 
 
 class TapUtilityIntervals(HookedTap):
@@ -141,33 +149,45 @@ class TapUtilityIntervals(HookedTap):
             cls.print_about(about_format)
             return
         cls.print_version(print_fn=cls.logger.info)
-        try:
+        with cls._told():
             tap = cls(
                 state=_kept(state, cls.logger.info),
                 catalog=_load("catalog", catalog),
                 **given_config(config),
             )
-        except errors.TapError as error:
-            cls.logger.error("%s", error)  # noqa: TRY400 - the sentence is enough
-            sys.exit(runs.ILL)
+        if catalog and all(stream.selected for stream in tap.streams.values()):
+            tap.logger.warning(ALL_SELECTED)
         # Millions of rows come and go without a cycle among them: look for one seldom.
         gc.freeze()
         gc.set_threshold(20_000, 50, 100)
         tap.run_to_the_end()
 
+    @classmethod
+    @contextmanager
+    def _told(cls) -> Iterator[None]:
+        """Turn what cannot be used into a sentence each, the last thing said."""
+        try:
+            yield
+        except ConfigValidationError as refusal:
+            sentences = refusal.errors
+        except errors.TapError as error:
+            sentences = [str(error)]
+        else:
+            return
+        for sentence in sentences:
+            cls.logger.error("%s", sentence)
+        sys.exit(runs.ILL)
+
     @override
     @classmethod
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
         """Sync one record of each stream; exit with 1 if a provider refuses."""
-        try:
-            if value != CliTestOptionValue.All.value:
+        if value != CliTestOptionValue.All.value:
+            with cls._told():
                 super().cb_test(ctx, param, value)
-                return
+            return
+        with cls._told():
             tap = cls(**given_config(ctx.params.get("config")))
-        except ConfigValidationError as refusal:
-            for sentence in refusal.errors:
-                cls.logger.error(sentence)  # noqa: TRY400
-            ctx.exit(runs.ILL)
         tap.run_to_the_end(tap.run_connection_test)
 
     @override
@@ -191,7 +211,7 @@ class TapUtilityIntervals(HookedTap):
         """
         try:
             (work or self.sync_all)()
-            self.report.summarise()
+            self.report.summarise(DOCTOR)
         except Terminated as terminated:
             self.logger.warning("Asked to stop; the state so far is written.")
             self._end(128 + terminated.signum)

@@ -74,10 +74,10 @@ def load(sources: Sequence[str]) -> Configuration:
     try:
         for path in sources:
             given |= {} if path == "ENV" else TapUtilityIntervals.read_config(path)
+        if not sources or "ENV" in sources:
+            given |= TapUtilityIntervals.environment()
     except errors.ConfigError as error:
         raise Wrong(str(error)) from None
-    if not sources or "ENV" in sources:
-        given |= TapUtilityIntervals.environment()
     config = checks.tidied(given, known)
     if wrong := checks.check(config, known, PROVIDERS):
         raise Wrong(" ".join(wrong))

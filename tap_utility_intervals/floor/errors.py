@@ -53,7 +53,8 @@ class ConfigError(TapError):
         self.problem = problem
         self.example = example
         such_as = f', for example: "{setting}": {example}' if example else ""
-        super().__init__(f"Setting {setting} {problem}{such_as}.")
+        end = "" if problem.endswith("?") else "."
+        super().__init__(f"Setting {setting} {problem}{such_as}{end}")
 
 
 class ProviderError(TapError):
@@ -164,7 +165,7 @@ class Unavailable(SourceError):
     """429, 5xx, time-outs or resets that outlasted every retry."""
 
     happened = "stayed unavailable through all retries"
-    advice = "run it again later, it resumes where it stopped"
+    advice = "run it again later"
 
 
 class BadAnswer(SourceError):

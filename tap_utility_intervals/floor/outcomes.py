@@ -169,23 +169,29 @@ class Report:
             or (end.outcome is Outcome.GONE and name not in alive)
         ]
 
-    def summarise(self) -> None:
-        """Log one line per provider, one per bad source, one per kind of warning."""
+    def summarise(self, hint: str = "") -> None:
+        """Log one line per kind of warning, per provider, per bad source; worst last.
+
+        Args:
+            hint: a sentence for whoever wonders why a provider was given up.
+        """
+        for what, count in self.notes.items():
+            self.logger.info("%s: %s", _times(count), what)
+        for what, count in self.warnings.items():
+            self.logger.warning("%s: %s", _times(count), what)
         for provider in self.providers:
             counts = Counter(self.sources(provider).values())
             counts[Outcome.NOT_TRIED] = self.untried[provider]
             told = [one for one in Outcome if one in WORSE or counts[one]]
             self.logger.info(
-                "%s: %s", provider, ", ".join(f"{counts[o]} {o.value}" for o in told)
+                "%s, sources: %s",
+                provider,
+                ", ".join(f"{counts[o]:,} {o.value}" for o in told),
             )
             for outcome in (Outcome.GONE, Outcome.FAILED):
                 self._name_sources(provider, outcome)
         for provider, reason in self.stopped.items():
-            self.logger.error("%s was given up: %s", provider, reason)
-        for what, count in self.notes.items():
-            self.logger.info("%d times: %s", count, what)
-        for what, count in self.warnings.items():
-            self.logger.warning("%d times: %s", count, what)
+            self.logger.error("%s was given up: %s%s", provider, reason, hint)
 
     def _name_sources(self, provider: str, outcome: Outcome) -> None:
         bad = [
@@ -199,13 +205,27 @@ class Report:
             reason = reasons[provider, source]
             self.logger.log(
                 level,
-                "%s %s is %s; its bookmark stays: %s",
+                "%s %s %s; its bookmark stays: %s",
                 provider,
                 printable(source),
-                outcome.value,
+                _became(outcome, 1),
                 printable(reason),
             )
         if len(bad) > SHOWN:
             self.logger.log(
-                level, "… and %d more are %s", len(bad) - SHOWN, outcome.value
+                level,
+                "… and %s more %s",
+                f"{len(bad) - SHOWN:,}",
+                _became(outcome, len(bad) - SHOWN),
             )
+
+
+def _became(outcome: Outcome, count: int) -> str:
+    """`failed`, `is gone`, `are gone`."""
+    if outcome is Outcome.FAILED:
+        return "failed"
+    return f"{'is' if count == 1 else 'are'} {outcome.value}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"

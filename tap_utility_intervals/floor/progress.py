@@ -64,11 +64,9 @@ class Progress:
     def text(self) -> str:
         """Such as `120 of 1,000 sources, 1,234,567 rows, 210 rows/s, 3 min left`."""
         seconds = max(self._clock() - self._begun, 1e-9)
-        parts = [
-            f"{self.done:,} of {self.expected:,} sources",
-            f"{self.rows:,} rows",
-            f"{self.rows / seconds:,.0f} rows/s",
-        ]
+        parts = [f"{self.rows:,} rows", f"{self.rows / seconds:,.0f} rows/s"]
+        if self.expected:
+            parts.insert(0, f"{self.done:,} of {self.expected:,} sources")
         if 0 < self.done < self.expected:
             left = seconds / self.done * (self.expected - self.done)
             parts.append(f"{duration(left)} left")

@@ -60,7 +60,11 @@ def _check_values(config: Mapping[str, Any], providers: Sequence[Checked]) -> No
     used = [provider for provider in providers if config.get(provider.credential)]
     if not used:
         either = " or ".join(provider.credential for provider in providers)
-        raise ConfigError(either, "must be set: no provider has a credential")
+        problem = (
+            "must be set, for no provider has a credential; "
+            "`utility-intervals doctor` shows what one reaches"
+        )
+        raise ConfigError(either, problem)
     for provider in used:
         provider.check(config, settings)
 
@@ -116,7 +120,7 @@ def refuse_unknown(config: Mapping[str, Any], known: Mapping[str, Any]) -> None:
     for name in config:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}" if near else "--about lists them all"
+            hint = f"did you mean {near[0]}?" if near else "--about lists them all"
             problem = f"is not a setting of this tap; {hint}"
             raise ConfigError(name, problem)
 

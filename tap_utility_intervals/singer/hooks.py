@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import _thread
+import os
 from abc import abstractmethod
 from copy import deepcopy
+from pathlib import Path
 from types import FrameType
 from typing import Any, cast
 
 import click
+from dotenv import dotenv_values
 from singer_sdk import Tap
-from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.plugin_base import _ConfigInput
@@ -74,14 +76,24 @@ class HookedTap(Tap):
 
     @classmethod
     def environment(cls) -> dict[str, Any]:
-        """The settings that environment variables hold, an empty one being unset."""
-        known = cls.known_settings()
-        texts = parse_environment_config(
-            {"properties": {name: {"type": "string"} for name in known}},
-            cls._env_var_prefix,
-        )
+        """The settings that environment variables hold, an empty one being unset.
+
+        What they do not hold is looked for in `.env`, here: the SDK looks for one in
+        the folders above its own module.
+
+        Raises:
+            ConfigError: when there is a `.env` that cannot be read.
+        """
+        try:
+            here = dotenv_values(Path(".env"))
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or "it is not UTF-8"
+            raise ConfigError("config", f"cannot be read from .env ({why})") from None
         return {
-            n: cls.read_setting(text, known[n]) for n, text in texts.items() if text
+            name: cls.read_setting(text, schema)
+            for name, schema in cls.known_settings().items()
+            for variable in [cls._env_var_prefix + name.upper()]
+            if (text := os.environ.get(variable) or here.get(variable))
         }
 
     @classproperty
@@ -143,15 +155,16 @@ class HookedTap(Tap):
     def cb_config(
         cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
     ) -> _ConfigInput:
-        """Read the files of `--config`, the later ones over the earlier."""
+        """Read the files of `--config`, later ones over earlier ones, ENV over all."""
         config: dict[str, Any] = {}
         try:
             for path in value:
                 config |= {} if path == "ENV" else cls.read_config(path)
+            config |= cls.environment() if "ENV" in value else {}
         except ConfigError as error:
             cls.logger.error("%s", error)  # noqa: TRY400 - the sentence is enough
             ctx.exit(1)
-        return _ConfigInput(config, "ENV" in value)
+        return _ConfigInput(config)
 
 
 def given_config(given: object) -> dict[str, Any]:

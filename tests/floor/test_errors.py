@@ -71,7 +71,7 @@ def test_endpoint_loses_host_and_query(endpoint: str, path: str) -> None:
     assert error.endpoint == path
     assert str(error) == (
         f"utilityapi stayed unavailable through all retries ({path}): "
-        "run it again later, it resumes where it stopped."
+        "run it again later."
     )
 
 

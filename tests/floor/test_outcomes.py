@@ -94,9 +94,9 @@ def test_the_summary_counts_and_names_the_bad_ones(
 ) -> None:
     of(report, DONE, DONE, UNCHANGED, GONE, FAILED).summarise()
     assert caplog.messages == [
-        "acme: 2 done, 1 unchanged, 1 gone, 1 failed",
+        "acme, sources: 2 done, 1 unchanged, 1 gone, 1 failed",
         "acme 3 is gone; its bookmark stays: because 3",
-        "acme 4 is failed; its bookmark stays: because 4",
+        "acme 4 failed; its bookmark stays: because 4",
     ]
     assert [r.levelname for r in caplog.records] == ["INFO", "WARNING", "ERROR"]
 
@@ -132,7 +132,7 @@ def test_a_warning_is_told_once_and_counted(
     ]
     caplog.clear()
     report.summarise()
-    assert caplog.messages == ["42 times: odd", "1 times: even"]
+    assert caplog.messages == ["42 times: odd", "once: even"]
     assert not report.failed
 
 
@@ -167,5 +167,5 @@ def test_what_was_not_tried_is_counted_in_the_summary(
     of(report, DONE, FAILED).leave_out("acme", 9998)
     report.stop("acme", "is down")
     report.summarise()
-    assert f"1 failed, 9998 {NOT_TRIED.value}" in caplog.text
+    assert f"1 failed, 9,998 {NOT_TRIED.value}" in caplog.text
     assert report.failed

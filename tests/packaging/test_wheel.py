@@ -17,6 +17,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tap_utility_intervals.sandbox import Sandbox
 from tests.packaging.tree import ROOT
 
 PACKAGE = "tap_utility_intervals"
@@ -62,6 +63,17 @@ def run(installed: Path, folder: Path, program: str, *arguments: str) -> str:
     return done.stdout
 
 
+def tap(installed: Path, folder: Path, *arguments: str) -> str:
+    program = f"""
+import sys
+import {PACKAGE}.tap as tap
+assert tap.__file__.startswith({str(installed)!r}), tap.__file__
+sys.argv[0] = {PROJECT!r}
+tap.TapUtilityIntervals.cli()
+"""
+    return run(installed, folder, program, *arguments)
+
+
 def test_the_sdist_gives_the_same_wheel_as_the_checkout(
     wheel: Path, tmp_path: Path
 ) -> None:
@@ -94,21 +106,14 @@ def test_the_licence_travels_with_the_wheel(installed: Path) -> None:
 def test_the_wheel_discovers_every_stream_outside_the_checkout(
     installed: Path, tmp_path: Path
 ) -> None:
-    program = f"""
-import sys
-import {PACKAGE}.tap as tap
-assert tap.__file__.startswith({str(installed)!r}), tap.__file__
-sys.argv[0] = "tap-utility-intervals"
-tap.TapUtilityIntervals.cli()
-"""
-    catalog = json.loads(run(installed, tmp_path, program, "--discover"))
+    catalog = json.loads(tap(installed, tmp_path, "--discover"))
     assert {s["tap_stream_id"] for s in catalog["streams"]} >= {
         "intervals",
         "meters",
         "usage",
     }
-    tap = Path(sys.executable).with_name(PROJECT)
-    done = subprocess.run([tap, "--discover"], capture_output=True, check=True)
+    mine = Path(sys.executable).with_name(PROJECT)
+    done = subprocess.run([mine, "--discover"], capture_output=True, check=True)
     assert catalog == json.loads(done.stdout)
 
 
@@ -176,3 +181,13 @@ print(*sys.modules)
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert not {m.partition(".")[0] for m in done.stdout.split()} & HEAVY
+
+
+def test_a_wheel_installed_elsewhere_reads_the_env_file_where_it_is_run(
+    installed: Path, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    settings = sandbox.settings("nectar")
+    lines = (f"TAP_UTILITY_INTERVALS_{n.upper()}={v}\n" for n, v in settings.items())
+    (tmp_path / ".env").write_text("".join(lines))
+    written = tap(installed, tmp_path, "--config=ENV")
+    assert '"stream":"intervals"' in written

@@ -27,6 +27,7 @@ WHOLE = "must be a whole number"
 NUMBER = "must be a number"
 TRUTH = "must be true or false"
 TEXT = "must be a text"
+EITHER = "utilityapi_api_token or nectar_api_key"
 LIST = "must be a list of texts"
 DATE = "is not a date or an ISO 8601 instant"
 ADDRESS = "needs a scheme (https://) and a host"
@@ -151,8 +152,10 @@ def test_without_a_credential_both_are_named(
     tap: Inside, settings: dict[str, Any]
 ) -> None:
     outcome = tap.with_config(settings)
-    sentence = refused(outcome, "utilityapi_api_token or nectar_api_key")
+    sentence = refused(outcome, EITHER)
     assert "must be set" in sentence
+    assert outcome.log.splitlines()[-1].endswith(sentence)  # Meltano shows the last
+    assert "schema" not in outcome.log
 
 
 def test_an_end_before_the_start_is_refused(tap: Inside) -> None:
@@ -164,9 +167,9 @@ def test_an_end_before_the_start_is_refused(tap: Inside) -> None:
 @pytest.mark.parametrize(
     ("unknown", "hint"),
     [
-        ("utilityapi_token", "did you mean utilityapi_api_token"),
-        ("lookback_day", "did you mean lookback_days"),
-        ("startdate", "did you mean start_date"),
+        ("utilityapi_token", "did you mean utilityapi_api_token?"),
+        ("lookback_day", "did you mean lookback_days?"),
+        ("startdate", "did you mean start_date?"),
         ("xyzzy", "--about lists them all"),
     ],
 )
@@ -394,6 +397,30 @@ def test_a_wrong_value_in_the_environment_is_a_sentence_too(
 ) -> None:
     monkeypatch.setenv(f"{PREFIX}UTILITYAPI_API_TOKEN", SECRET)
     monkeypatch.setenv(PREFIX + setting.upper(), text)
+    assert problem in refused(tap("--config=ENV"), setting)
+
+
+@pytest.mark.parametrize(
+    ("file", "variable", "setting", "problem"),
+    [
+        (b"LOOKBACK_DAYS=-1", "", "lookback_days", "must be at least 0"),
+        (b"LOOKBACK_DAYS=-1", "1.5", "lookback_days", WHOLE),
+        (b"LOOKBACK_DAYS=", "", EITHER, "must be set"),
+        (b"LOOKBACK_DAYS='\xff'", "", "config", "cannot be read from .env"),
+    ],
+    ids=["file", "variable over file", "empty is unset", "no UTF-8"],
+)
+def test_what_no_variable_says_is_read_from_the_env_file_here(
+    tap: Inside,
+    monkeypatch: pytest.MonkeyPatch,
+    file: bytes,
+    variable: str,
+    setting: str,
+    problem: str,
+) -> None:
+    monkeypatch.chdir(tap.tmp_path)
+    (tap.tmp_path / ".env").write_bytes(PREFIX.encode() + file)
+    monkeypatch.setenv(f"{PREFIX}LOOKBACK_DAYS", variable)
     assert problem in refused(tap("--config=ENV"), setting)
 
 

@@ -19,7 +19,6 @@ from singer_sdk.singerlib import Catalog
 PACKAGE = Path(__file__).parents[2] / "tap_utility_intervals"
 
 IMPORTED = {
-    "singer_sdk.configuration._dict_config": ["parse_environment_config"],
     "singer_sdk.helpers._classproperty": ["classproperty"],
     "singer_sdk.helpers._state": ["StateWriter"],
     "singer_sdk.plugin_base": ["_ConfigInput"],

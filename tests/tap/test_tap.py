@@ -28,6 +28,7 @@ from tap_utility_intervals.singer.state import StateOutlet
 from tap_utility_intervals.stdout import OutputGone, Terminated
 from tap_utility_intervals.tap import TapUtilityIntervals
 from tests.oracle import CATALOG, UNIFIED, Row
+from tests.providers.reading import selecting
 from tests.syncing import config, sync
 from tests.tap.resuming import last_state, parsed, undated
 from tests.tap.running import COMMAND, PATIENCE, Inside, command
@@ -218,7 +219,7 @@ def test_all_well_is_0(tap: Inside, sandbox: Sandbox) -> None:
     outcome = tap.with_config(config(sandbox))
     assert outcome.code == 0
     assert outcome.messages[-1]["type"] == "STATE"
-    assert "utilityapi: 2 done, 0 unchanged, 0 gone, 0 failed" in outcome.log
+    assert "utilityapi, sources: 2 done, 0 unchanged, 0 gone, 0 failed" in outcome.log
 
 
 def test_a_failed_source_is_1_and_costs_no_other(tap: Inside, sandbox: Sandbox) -> None:
@@ -229,9 +230,7 @@ def test_a_failed_source_is_1_and_costs_no_other(tap: Inside, sandbox: Sandbox) 
     outcome = tap.with_config(settings)
     assert outcome.code == 1
     assert "Traceback" not in outcome.log
-    assert re.search(
-        r"utilityapi 101 is failed; its bookmark stays: .*500", outcome.log
-    )
+    assert re.search(r"utilityapi 101 failed; its bookmark stays: .*500", outcome.log)
     assert {
         m["record"]["source"]
         for m in outcome.messages
@@ -283,12 +282,23 @@ def test_a_refused_credential_ends_one_provider_and_lets_the_other_finish(
         assert len(found) == len(expected.rows(stream)) > 0
 
 
+def test_that_all_streams_are_selected_is_told(tap: Inside, sandbox: Sandbox) -> None:
+    for names, told in ((STREAMS, True), (STREAMS[1:], False)):
+        file = tap.file("catalog.json", selecting(config(sandbox), *names))
+        outcome = tap.with_config(config(sandbox), f"--catalog={file}")
+        assert ("select: [meters.*" in outcome.log) is told
+    assert "select: [" not in tap.with_config(config(sandbox)).log
+
+
 def test_both_refused_is_1_with_a_state(tap: Inside, sandbox: Sandbox) -> None:
     sandbox.faults.add(status=401, times=None)
     outcome = tap.with_config(config(sandbox))
     assert outcome.code == 1
     assert outcome.messages[-1]["type"] == "STATE"
     assert outcome.log.count("was given up") == len(PROVIDERS)
+    last = outcome.log.splitlines()[-1]
+    assert "refused the credential (HTTP 401 on" in last
+    assert last.endswith("`utility-intervals doctor` checks it.")
 
 
 @pytest.mark.parametrize("fine", [True, False])
