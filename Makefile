@@ -30,7 +30,11 @@ demo: .meltano/.installed ## Both providers into output/warehouse.duckdb, from a
 	@$(LOADER_PYTHON) -m scripts.demo
 
 .PHONY: test
-test: check .meltano/.installed ## Everything `check` does, and all tests with their coverage
+test: check .meltano/.installed ## Everything `check` does, and all tests
+	$(DEV)/pytest --numprocesses=auto --dist=loadfile $(PYTEST_ARGS)
+
+.PHONY: coverage
+coverage: .venv/.installed .meltano/.installed ## All tests once more, and which lines they miss; a third slower
 	$(DEV)/pytest --numprocesses=auto --dist=loadfile --cov --cov-report=term-missing $(PYTEST_ARGS)
 
 .PHONY: check

@@ -202,7 +202,7 @@ def test_signals_at_any_moment_lose_nothing(
         size = sum(len(line.encode()) + 1 for line in phase.run.lines)
         file = tmp_path / "config.json"
         file.write_text(json.dumps(settings))
-        moments = [dice.randrange(1, size - 100_000) for _ in range(10)]
+        moments = [dice.randrange(1, size - 100_000) for _ in range(6)]
         for moment in moments:
             with Process(file) as tap:
                 out = tap.strike(signum, moment)

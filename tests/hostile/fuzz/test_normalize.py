@@ -34,7 +34,7 @@ few, many = (
         phases=(Phase.explicit, Phase.generate, Phase.shrink),
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
-    for examples in (40, 400)
+    for examples in (40, 150)
 )
 
 
