@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+import re
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tap_utility_intervals.sandbox.faults import Fault
-from tap_utility_intervals.sandbox.options import set_options
 from tap_utility_intervals.sandbox.wire import Answer, Request, answer
+from tap_utility_intervals.sandbox.wishes import settings
 
 if TYPE_CHECKING:
     from tap_utility_intervals.sandbox.service import Service
@@ -37,7 +38,7 @@ def control(sandbox: Service, request: Request) -> Answer:
         return answer({"error": strange}, 403)
     try:
         return handlers[name](sandbox, request)
-    except (ValueError, TypeError, KeyError) as error:
+    except ValueError as error:
         return answer({"error": str(error)}, 400)
 
 
@@ -82,20 +83,47 @@ def _summary(sandbox: Service, _request: Request) -> Answer:
 def _clock(sandbox: Service, request: Request) -> Answer:
     world = sandbox.world
     if request.method == "POST":
-        wish = json.loads(request.body)
-        if not isinstance(wish, dict) or not wish:
-            text = "send now, advance_days or advance_seconds"
-            raise ValueError(text)
-        now = world.now
-        if "now" in wish:
-            now = datetime.fromisoformat(str(wish["now"]).replace("Z", "+00:00"))
-            now = now if now.tzinfo else now.replace(tzinfo=timezone.utc)
-        now += timedelta(
-            days=float(wish.get("advance_days", 0)),
-            seconds=float(wish.get("advance_seconds", 0)),
-        )
-        world.move(now)
+        wish = Move(**settings(Move, _sent(request) or None))
+        world.move(wish.after(world.now))
     return answer({"now": world.now.isoformat()})
+
+
+@dataclass(frozen=True)
+class Move:
+    """Where the clock is to stand: at an instant, or so much later than it does."""
+
+    now: str = ""
+    advance_days: float = 0
+    advance_seconds: float = 0
+
+    def after(self, now: datetime) -> datetime:
+        """Where that is, from where it stands.
+
+        Raises:
+            ValueError: when that is no instant.
+        """
+        try:
+            if self.now:
+                now = datetime.fromisoformat(re.sub("[Zz]$", "+00:00", self.now))
+                now = now if now.tzinfo else now.replace(tzinfo=timezone.utc)
+            now += timedelta(self.advance_days, self.advance_seconds)
+            return now.astimezone(timezone.utc)
+        except (ValueError, OverflowError) as error:
+            text = f"the clock cannot be set there: {error}"
+            raise ValueError(text) from None
+
+
+def _sent(request: Request) -> object:
+    """The JSON of a request.
+
+    Raises:
+        ValueError: when it is none.
+    """
+    try:
+        return json.loads(request.body)
+    except ValueError:
+        text = 'send JSON, such as {"advance_days": 1}'
+        raise ValueError(text) from None
 
 
 def _requests(sandbox: Service, request: Request) -> Answer:
@@ -109,13 +137,10 @@ def _faults(sandbox: Service, request: Request) -> Answer:
     if request.method == "DELETE":
         sandbox.faults.clear()
     if request.method == "POST":
-        wish = json.loads(request.body)
-        known = {field.name for field in fields(Fault)}
-        for settings in wish if isinstance(wish, list) else [wish]:
-            if unknown := set(settings) - known:
-                text = f"unknown: {sorted(unknown)}; known: {sorted(known)}"
-                raise ValueError(text)
-            sandbox.faults.add(**settings)
+        wish = _sent(request)
+        wishes = wish if isinstance(wish, list) else [wish]
+        for fault in [Fault(**settings(Fault, one)) for one in wishes]:
+            sandbox.faults.add(fault)
     return answer({"faults": sandbox.faults.shown()})
 
 
@@ -127,12 +152,14 @@ def _options(sandbox: Service, request: Request) -> Answer:
         if (options := getattr(sandbox.world, f"{name}_options", None)) is not None
     }
     if request.method == "POST":
-        wish = json.loads(request.body)
-        for name, settings in wish.items():
-            if name not in known:
-                text = f"unknown: {name}; known: {', '.join(known)}"
-                raise ValueError(text)
-            set_options(known[name], settings)
+        wish = _sent(request)
+        if not isinstance(wish, dict) or not wish.keys() <= known.keys():
+            text = f"send an object with some of: {', '.join(known)}"
+            raise ValueError(text)
+        chosen = {name: settings(type(known[name]), one) for name, one in wish.items()}
+        for name, one in chosen.items():
+            for option, value in one.items():
+                setattr(known[name], option, value)
         sandbox.world.changed()
     return answer({name: asdict(options) for name, options in known.items()})
 

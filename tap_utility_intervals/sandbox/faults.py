@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import re
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
     from tap_utility_intervals.sandbox.wire import Request
 
@@ -89,6 +90,15 @@ class Fault:
         if self.kind not in get_args(Kind):
             text = f"kind {self.kind!r}: one of {', '.join(get_args(Kind))}"
             raise ValueError(text)
+        lowest, highest = 100, 999
+        if not lowest <= self.status <= highest:
+            text = f"status {self.status}: from {lowest} to {highest}"
+            raise ValueError(text)
+        for name, least in (("skip", 0), ("every", 1), ("size", 0), ("times", 0)):
+            number = getattr(self, name)
+            if number is not None and number < least:
+                text = f"{name} {number}: at least {least}"
+                raise ValueError(text)
         for name in ("path", "query"):
             try:
                 re.compile(getattr(self, name))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from types import UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import Literal
 
 from tap_utility_intervals.sandbox.readings import TimeForm
 
@@ -60,34 +59,3 @@ class NectarOptions:
     most_counted: int | None = None
     most_pages: int | None = None
     times: TimeForm = "usual"
-
-
-def set_options(options: UtilityOptions | NectarOptions, wish: object) -> None:
-    """Set some options.
-
-    Raises:
-        ValueError: in one sentence, for a wrong name or value; nothing is set.
-    """
-    hints = get_type_hints(type(options))
-    names = [field.name for field in fields(options)]
-    if not isinstance(wish, dict) or not wish.keys() <= set(names):
-        text = f"unknown: {wish}; known: {', '.join(names)}"
-        raise ValueError(text)
-    for name, value in wish.items():
-        if not _fits(value, hints[name]):
-            text = f"{name} {value!r}: {_wanted(hints[name])}"
-            raise ValueError(text)
-    for name, value in wish.items():
-        setattr(options, name, value)
-
-
-def _fits(value: object, kind: Any) -> bool:  # noqa: ANN401 - it is a type's hint
-    if get_origin(kind) is Literal:
-        return value in get_args(kind)
-    return type(value) in (get_args(kind) if isinstance(kind, UnionType) else (kind,))
-
-
-def _wanted(kind: Any) -> str:  # noqa: ANN401
-    if get_origin(kind) is Literal:
-        return f"one of {', '.join(get_args(kind))}"
-    return str(kind) if isinstance(kind, UnionType) else str(kind.__name__)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 import socket
 import time
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,10 +15,12 @@ import pytest
 import requests
 
 from tap_utility_intervals.sandbox import Sandbox, restated, solar, tiny_world
+from tap_utility_intervals.sandbox.__main__ import MORE
 from tap_utility_intervals.sandbox.faults import Kind
 from tests.sandbox.conftest import Client, Serve
 from tests.sandbox.test_server import control
 
+COMMANDS = Path(__file__).parents[2] / "docs" / "commands.md"
 SPAN = {"start": "2026-03-18T00:00:00Z", "end": "2026-03-19T00:00:00Z"}
 
 
@@ -25,12 +28,68 @@ def connection(client: Client) -> str:
     return f"interval/connection/{client.world.nectar[0].connections[0].id}"
 
 
-def test_a_fault_of_no_kind_is_refused_in_one_sentence(tiny: Client) -> None:
-    for wish in ({"kind": "magic"}, {"path": "("}, {"stauts": 500}):
-        refused = control(tiny, "faults", "POST", wish)
-        assert refused.status_code == 400
-        assert "\n" not in refused.json()["error"]
+def test_what_cannot_be_set_is_refused_in_one_sentence(tiny: Client) -> None:
+    before = tiny.world.now
+    wrong: dict[str, tuple[Any, ...]] = {
+        "faults": (
+            *({"kind": "magic"}, {"path": "("}, {"stauts": 500}, {"status": "x"}),
+            *({"status": 99}, {"times": "a"}, {"times": -1}, {"every": 0}, 7, "x"),
+            *({"headers": 3}, {"headers": {"a": 1}}, {"parameters": "start"}),
+            *({"probability": None}, {"min_days": "x"}, {"members": [1]}),
+            [{"status": 500}, {"status": True}],
+        ),
+        "clock": (
+            *({"advance_days": "x"}, {"advance_days": 1e12}, {"days": 1}, [], "x"),
+            *({"now": "soon"}, {"now": 5}, {"now": "0001-01-01T00:00:00+05:00"}),
+        ),
+        "options": ([], {"x": {}}, {"nectar": {"y": 1}}, {"nectar": {"page_size": ""}}),
+    }
+    for name, wishes in wrong.items():
+        for wish in wishes:
+            refused = control(tiny, name, "POST", wish)
+            assert refused.status_code == 400, (name, wish)
+            assert "\n" not in refused.json()["error"]
     assert list(tiny.sandbox.faults) == []
+    assert tiny.world.now == before
+    assert "advance_days" in control(tiny, "clock", "POST", {"days": 1}).json()["error"]
+
+
+@pytest.mark.parametrize(
+    "text", [MORE, COMMANDS.read_text(encoding="utf-8")], ids=["help", "page"]
+)
+def test_the_commands_shown_move_the_clock_break_and_mend(
+    tiny: Client, text: str
+) -> None:
+    """As a shell would run them, in their order; other ones follow in the page."""
+    lines = text.replace("\\\n", " ").splitlines()
+    shown = [shlex.split(line) for line in lines if line.strip().startswith("curl ")]
+    assert {len(words) for words in shown} == {4}
+    clock, fault, mended, *more = shown
+    before = tiny.world.now
+    run(tiny, clock)
+    assert tiny.world.now == before + timedelta(days=1)
+    run(tiny, fault)
+    url = f"{tiny.sandbox.utilityapi_url}/intervals"
+    assert tiny.get(url, meters="101").status_code == 503
+    run(tiny, mended)
+    assert tiny.get(url, meters="101").status_code == 200
+    for words in more:
+        run(tiny, words)
+
+
+def run(client: Client, words: list[str]) -> None:
+    """What `curl --json BODY URL` and `curl -X METHOD URL` send."""
+    _, option, value, url = words
+    body = value if option == "--json" else None
+    method = "POST" if body else value
+    sent = requests.request(
+        method,
+        url.replace("http://127.0.0.1:8765", client.sandbox.url),
+        data=body,
+        headers={"Content-Type": "application/json"} if body else {},
+        timeout=10,
+    )
+    assert sent.status_code == 200, sent.text
 
 
 @pytest.mark.parametrize(
@@ -294,11 +353,6 @@ def test_options_are_shown_and_set_from_outside(tiny: Client) -> None:
     control(tiny, "options", "POST", wish)
     assert len(tiny.nectar(connection(tiny))["intervals"]) == 7
     assert tiny.world.utilityapi_options.block_order == "updated"
-    wrongs: list[Any] = [{"x": {}}, {"nectar": {"y": 1}}, {"nectar": {"page_size": ""}}]
-    for wrong in wrongs:
-        refused = control(tiny, "options", "POST", wrong)
-        assert refused.status_code == 400
-        assert "\n" not in refused.json()["error"]
     assert control(tiny, "options").json()["nectar"]["page_size"] == 7
 
 
@@ -325,7 +379,7 @@ def test_a_page_in_a_browser_changes_nothing(
 
 
 def test_the_page_of_commands_has_every_kind_of_fault() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "commands.md").read_text()
+    text = COMMANDS.read_text(encoding="utf-8")
     shown = text.partition("| kind | what happens |")[2].partition("\n\n")[0]
     kinds = {name for row in shown.splitlines() for name in words(row.split("|")[1:2])}
     assert kinds == set(get_args(Kind))

@@ -110,7 +110,7 @@ def plan(
         click.echo("There is nothing to collect. Nothing was sent.")
         return
     click.echo(
-        f"A collection would fill what {counted(len(able), 'meter')} of {len(found)} "
+        f"A collection would fill what {counted(len(able), 'meter')} of {len(found):,} "
         f"lack, as far as their utilities have it.\n{COSTS}\n"
         "Nothing was sent. To start it:"
     )
