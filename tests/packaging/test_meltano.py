@@ -1,4 +1,4 @@
-"""`--about`, `meltano.yml` and `docs/meltano-plugin.yml` say the same of the tap."""
+"""`--about` and `meltano.yml` say the same of the tap."""
 
 from __future__ import annotations
 
@@ -88,13 +88,6 @@ def test_the_capabilities_are_those_of_about(
     about: dict[str, Any], extractor: dict[str, Any]
 ) -> None:
     assert extractor["capabilities"] == sorted(about["capabilities"])
-
-
-def test_the_plugin_definition_for_other_projects_is_the_same_but_installs_by_name(
-    extractor: dict[str, Any],
-) -> None:
-    plugin = yaml.safe_load((ROOT / "docs" / "meltano-plugin.yml").read_text())
-    assert plugin == extractor | {"pip_url": NAME}
 
 
 def test_no_loader_needs_the_hub(project: dict[str, Any]) -> None:

@@ -117,6 +117,24 @@ def test_the_wheel_discovers_every_stream_outside_the_checkout(
     assert catalog == json.loads(done.stdout)
 
 
+def test_an_index_would_take_both(wheel: Path) -> None:
+    """And twine finds the README fit to be shown; its links lead out of the index."""
+    sdist = next(wheel.parent.with_name("sdist").iterdir())
+    check = [sys.executable, "-m", "twine", "check", "--strict", str(sdist), str(wheel)]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("PASSED") == 2
+    with zipfile.ZipFile(wheel) as files:
+        (name,) = (n for n in files.namelist() if n.endswith(".dist-info/METADATA"))
+        shown = files.read(name).decode()
+    links = re.findall(r"\]\(([^)]+)\)", shown)
+    assert len(links) > 15
+    assert all(link.startswith(("https://", "#")) for link in links)
+    (repository,) = re.findall(r"Project-URL: Repository, (\S+)", shown)
+    own = {link for link in links if link.startswith(repository)}
+    assert f"{repository}/blob/main/docs/meltano.md" in own
+
+
 def test_the_version_is_said_once(installed: Path, tmp_path: Path) -> None:
     program = f"import importlib.metadata as m; print(m.version({PROJECT!r}))"
     (about,) = installed.glob("*.dist-info")

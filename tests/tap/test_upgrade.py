@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,17 @@ import pytest
 
 from tap_utility_intervals.sandbox import Sandbox
 from tap_utility_intervals.singer.state import VERSION
+from tap_utility_intervals.tap import TapUtilityIntervals
 from tests.airbyte.running import Connector
-from tests.oracle import Row
+from tests.oracle import UNIFIED, Row
+from tests.providers.reading import selecting
 from tests.syncing import config, sync
 
-STATES: dict[str, Row] = json.loads(
-    (Path(__file__).parents[1] / "fixtures" / "state" / "version_1.json").read_text()
-)
+ROOT = Path(__file__).parents[2]
+FIXTURES = ROOT / "tests" / "fixtures" / "state"
+STATES: dict[str, Row] = json.loads((FIXTURES / "version_1.json").read_text())
+OLD: dict[str, Row] = json.loads((FIXTURES / "catalog_0_1.json").read_text())
+PAGE = (ROOT / "docs" / "upgrading.md").read_text("utf-8")
 SETTINGS = {
     "lookback_days": 2,
     "state_interval_seconds": 0,
@@ -121,3 +126,45 @@ def test_the_state_that_airbyte_kept_of_0_1_is_taken_on(
     assert_taken_on(resumed.rows("intervals"), whole.rows("intervals"), "101")
     for state in resumed.states["intervals"]:
         bookmarks({"bookmarks": {"intervals": state["stream"]["stream_state"]}})
+
+
+def test_no_column_or_key_of_0_1_is_gone_and_the_page_names_the_new_ones() -> None:
+    told = {
+        stream: set(re.findall(r"`(\w+)`", new)) or {new}
+        for stream, new in re.findall(r"^\| `(\w+)` \| (.*) \|$", PAGE, re.MULTILINE)
+    }
+    tap = TapUtilityIntervals(config={}, validate_config=False)
+    new: dict[str, set[str]] = {}
+    for name, stream in tap.streams.items():
+        old = OLD.get(name)
+        if old is None:
+            new[name] = {"all of it"}
+            continue
+        columns = {*stream.schema["properties"]}
+        assert {*old["columns"]} <= columns, name
+        assert old["key"] == list(stream.primary_keys or ()), name
+        if added := columns - {*old["columns"]}:
+            new[name] = added
+    assert OLD.keys() <= tap.streams.keys()
+    assert told == new, "docs/upgrading.md"
+
+
+def test_a_catalog_of_0_1_goes_on_with_the_columns_that_it_has(settings: Row) -> None:
+    catalog = selecting(settings, *UNIFIED)
+    catalog["streams"] = [s for s in catalog["streams"] if s["stream"] in OLD]
+    for stream in catalog["streams"]:
+        columns = {*OLD[stream["stream"]]["columns"]}
+        kept = stream["schema"]["properties"]
+        stream["schema"]["properties"] = {n: kept[n] for n in kept if n in columns}
+        stream["metadata"] = [
+            entry
+            for entry in stream["metadata"]
+            if not entry["breadcrumb"] or entry["breadcrumb"][1] in columns
+        ]
+    run, now = sync(settings, catalog=catalog), sync(settings)
+    assert not run.failed
+    for stream in ("meters", "intervals", "usage"):
+        rows = run.rows(stream)
+        assert len(rows) == len(now.rows(stream)) > 0
+        assert {n for row in rows for n in row} <= {*OLD[stream]["columns"]}
+    assert run.rows("coverage") == []
