@@ -150,7 +150,8 @@ def imported() -> set[str]:
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
                 found.add(node.module.partition(".")[0])
-    return found - set(sys.stdlib_module_names) - {PACKAGE}
+    only_types = {"_typeshed"}
+    return found - set(sys.stdlib_module_names) - {PACKAGE} - only_types
 
 
 def test_what_the_package_imports_is_declared() -> None:
