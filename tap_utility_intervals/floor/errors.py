@@ -67,6 +67,8 @@ class ProviderError(TapError):
         source: Which meter or connection it was about: `meter 123`.
         problem: What happened, where there is more to say than the class does; it
             follows the provider's name: `could not be reached (ReadTimeout)`.
+
+    What to do is `hint`, or else the class's `advice`.
     """
 
     happened: ClassVar[str] = "did not give what was asked"
@@ -83,22 +85,18 @@ class ProviderError(TapError):
         hint: str | None = None,
     ) -> None:
         """Say it in one sentence: who, what, where, and what to do."""
-        self.hint = hint
         self.provider = provider
         self.endpoint = _path(endpoint)
         self.status = None if status is None else int(status)
         self.source = _clean(source) if source else None
         self.problem = _clean(problem) if problem else None
         what = f"{provider} {self.problem or self.happened}"
-        super().__init__(f"{what} ({self._where()}): {self._what_to_do()}.")
+        super().__init__(f"{what} ({self._where()}): {hint or self.advice}.")
 
     def _where(self) -> str:
         status = "" if self.status is None else f"HTTP {self.status} on "
         source = "" if self.source is None else f", {self.source}"
         return f"{status}{self.endpoint}{source}"
-
-    def _what_to_do(self) -> str:
-        return self.hint or self.advice
 
 
 class Unauthorized(ProviderError):
@@ -117,10 +115,8 @@ class Unauthorized(ProviderError):
     ) -> None:
         """Name the setting to fix."""
         self.setting = setting
-        super().__init__(provider, endpoint, status=status, source=source)
-
-    def _what_to_do(self) -> str:
-        return f"check the setting {self.setting}, or renew it at the provider"
+        hint = f"check the setting {setting}, or renew it at the provider"
+        super().__init__(provider, endpoint, status=status, source=source, hint=hint)
 
 
 class Misconfigured(ProviderError):
