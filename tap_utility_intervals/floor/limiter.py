@@ -155,10 +155,15 @@ def retry_after(header: str | None, now: datetime) -> float | None:
     if _SECONDS.fullmatch(text):
         seconds = float(text)
         return max(0.0, seconds) if math.isfinite(seconds) else None
+    moment = http_date(text)
+    return None if moment is None else max(0.0, (moment - now).total_seconds())
+
+
+def http_date(header: str | None) -> datetime | None:
+    """Return the instant of an HTTP date; `None` if absent or unreadable."""
     try:
-        moment = parsedate_to_datetime(text)
-        # "-0000" and the asctime form come naive; both mean UTC.
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-        return max(0.0, (aware - now).total_seconds())
+        moment = parsedate_to_datetime(header or "")
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
+    # "-0000" and the asctime form come naive; both mean UTC.
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TypeVar
 from urllib.parse import SplitResult, urlencode, urlsplit
@@ -22,7 +21,7 @@ import urllib3
 
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.clock import Clock
-from tap_utility_intervals.floor.limiter import Limiter, retry_after
+from tap_utility_intervals.floor.limiter import Limiter, http_date, retry_after
 from tap_utility_intervals.floor.progress import duration
 from tap_utility_intervals.providers import links, statuses, surroundings
 from tap_utility_intervals.providers.connections import (
@@ -103,6 +102,7 @@ class Transport:
             **endpoint.headers,
         }
         self._connections = Connections(endpoint.base_url, headers)
+        self._session = self._connections.session
         self._base_path = urlsplit(endpoint.base_url).path
         self._secrets = {value.split()[-1] for value in endpoint.headers.values()}
 
@@ -161,24 +161,9 @@ class Transport:
         source: str | None,
         reader: str,
     ) -> T:
+        """What another reader was answered, or an answer; kept where it is shared."""
         if not self.spool.shares(url.path[len(self._base_path) :]):
             return self._persist(url, decode, source)
-        return self._persist_shared(url, decode, source, reader)
-
-    def close(self) -> None:
-        """Close all connections; threads that wait for their turn are woken."""
-        self.limiter.stop()
-        self.spool.close()
-        self._connections.close()
-
-    def _persist_shared(
-        self,
-        url: SplitResult,
-        decode: Callable[[bytes], T],
-        source: str | None,
-        reader: str,
-    ) -> T:
-        """What another reader was answered, or an answer that is kept for it."""
         body = self.spool.take(url.geturl(), reader)
         if body is not None:
             return decode(body)
@@ -189,6 +174,12 @@ class Transport:
             return found
 
         return self._persist(url, decode_and_keep, source)
+
+    def close(self) -> None:
+        """Close all connections; threads that wait for their turn are woken."""
+        self.limiter.stop()
+        self.spool.close()
+        self._connections.close()
 
     def _persist(
         self, url: SplitResult, decode: Callable[[bytes], T], source: str | None
@@ -283,9 +274,7 @@ class Transport:
         kind = statuses.kind_of(status)
         error = self._error(kind, url, status, source)
         if status in {HTTPStatus.ACCEPTED, HTTPStatus.TOO_MANY_REQUESTS}:
-            wait = retry_after(response.headers.get("Retry-After"), now)
-            seconds = min(POLITE_WAIT if wait is None else wait, statuses.LONGEST_WAIT)
-            raise _PutOff(error, seconds)
+            raise _PutOff(error, polite_wait(response, now))
         raise error
 
     def _read(
@@ -331,16 +320,14 @@ class Transport:
             provider, path, status=status, source=source, problem=problem, hint=hint
         )
 
-    def _session(self) -> requests.Session:
-        return self._connections.session()
-
     def _note_time(self, response: requests.Response) -> datetime:
         """The server's clock, if it tells one; the first answer's is remembered."""
-        try:
-            now = parsedate_to_datetime(response.headers.get("Date", ""))
-        except (ValueError, TypeError, IndexError, OverflowError):
-            return datetime.now(timezone.utc)
-        # "-0000" comes naive and means UTC.
-        now = now if now.tzinfo else now.replace(tzinfo=timezone.utc)
+        now = http_date(response.headers.get("Date"))
         self.server_time = self.server_time or now
-        return now
+        return now or datetime.now(timezone.utc)
+
+
+def polite_wait(response: requests.Response, now: datetime) -> float:
+    """Seconds to wait after a 202 or 429, as it says."""
+    wait = retry_after(response.headers.get("Retry-After"), now)
+    return min(POLITE_WAIT if wait is None else wait, statuses.LONGEST_WAIT)

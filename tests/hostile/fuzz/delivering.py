@@ -152,7 +152,7 @@ def _connected(
     ticks = iter(range(10**9))
     transport.limiter = Limiter(None, 4, clock=ticks.__next__, sleep=lambda _: None)
     wire: Any = _Wire(provider, answer, delivery)
-    transport._session = lambda: wire  # type: ignore[method-assign]
+    transport._session = lambda: wire
     try:
         yield
     finally:

@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from typing_extensions import override
-
 from tap_utility_intervals.floor import errors
 
 STATUS = "`utility-intervals collect status`"
@@ -27,12 +25,9 @@ class Refused(errors.ProviderError):
         self, endpoint: str, status: int | None, problem: str, advice: str
     ) -> None:
         """Say what happened and what to do."""
-        self._sentence = advice
-        super().__init__("utilityapi", endpoint, status=status, problem=problem)
-
-    @override
-    def _what_to_do(self) -> str:
-        return self._sentence
+        super().__init__(
+            "utilityapi", endpoint, status=status, problem=problem, hint=advice
+        )
 
 
 class MaybeStarted(Refused):
@@ -68,7 +63,7 @@ BAD_REQUESTS = {
 }
 """The documented types of a 400: what they mean, and what to do."""
 
-REFUSALS = {
+REFUSALS: dict[int, tuple[str, str]] = {
     HTTPStatus.PAYMENT_REQUIRED: (
         "asks for payment: the balance of the account is used up",
         PREPAY,
@@ -92,7 +87,7 @@ NEVER_TAKEN = frozenset(
 )
 """Other statuses that leave no doubt (RFC 9110, 6585, 7725): it was not acted upon."""
 
-BROKEN = {
+BROKEN: dict[int, str] = {
     HTTPStatus.SERVICE_UNAVAILABLE: "is down for maintenance",
     HTTPStatus.GATEWAY_TIMEOUT: "took too long to answer",
 }
@@ -104,16 +99,14 @@ def refusal(path: str, status: int, body: bytes, setting: str) -> errors.Provide
         return errors.Unauthorized("utilityapi", path, setting=setting)
     if status == HTTPStatus.BAD_REQUEST:
         return Refused(path, status, *_bad_request(document_in(body)))
-    known = {int(key): words for key, words in REFUSALS.items()}
-    if status in known:
-        return Refused(path, status, *known[status])
+    if status in REFUSALS:
+        return Refused(path, status, *REFUSALS[status])
     if status in NEVER_TAKEN:
         advice = "nothing was started; check utilityapi_base_url, else report it"
         return Refused(path, status, "refused the request", advice)
-    broken = {int(key): words for key, words in BROKEN.items()}
     is_broken = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     other = "failed on its side" if is_broken else "gave an answer that leaves it open"
-    return MaybeStarted(path, status, broken.get(status, other))
+    return MaybeStarted(path, status, BROKEN.get(status, other))
 
 
 def _bad_request(document: Mapping[str, Any]) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -22,12 +22,7 @@ from requests.exceptions import InvalidURL, ProxyError
 from urllib3.exceptions import NewConnectionError
 
 from tap_utility_intervals.floor import errors
-from tap_utility_intervals.floor.limiter import retry_after
-from tap_utility_intervals.providers.http import (
-    POLITE_WAIT,
-    Transport,
-)
-from tap_utility_intervals.providers.statuses import LONGEST_WAIT
+from tap_utility_intervals.providers.http import Transport, polite_wait
 from tap_utility_intervals.providers.utilityapi.collecting.refusals import (
     MaybeStarted,
     Refused,
@@ -130,7 +125,7 @@ class Collector:
 
     def _taken(self, path: str, reply: _Reply) -> Sequence[str]:
         """The meters that a success names."""
-        if not reply.is_success:
+        if not HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
             setting = self._posts.endpoint.credential
             raise refusal(path, reply.status, reply.body, setting)
         taken = _meters_in(reply)
@@ -156,11 +151,6 @@ class _Reply:
     wait: float
     """Seconds until it may be sent again, should it not have been taken."""
 
-    @property
-    def is_success(self) -> bool:
-        """Whether it was taken."""
-        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
-
 
 class _Posts(Transport):
     """A transport that can POST: the only one, and for this module alone."""
@@ -182,9 +172,7 @@ class _Posts(Transport):
                     allow_redirects=False,
                     stream=True,
                 ) as response:
-                    self.server_time = None
-                    self._note_time(response)
-                    return self._reply(response, path)
+                    return self._reply(response, path, self._note_time(response))
             except KeyboardInterrupt:
                 raise MaybeStarted(path, None, "was interrupted") from None
             except requests.RequestException as failure:
@@ -195,18 +183,13 @@ class _Posts(Transport):
                 problem = f"broke off ({type(failure).__name__})"
                 raise MaybeStarted(path, None, problem) from None
 
-    def _reply(self, response: requests.Response, path: str) -> _Reply:
+    def _reply(self, response: requests.Response, path: str, now: datetime) -> _Reply:
         """The whole reply; a body that cannot be read counts as empty."""
         try:
             body = self._read(response, urlsplit(path), None)
         except (requests.RequestException, errors.TooLarge):
             body = b""
-        return _Reply(response.status_code, body, self._wait(response))
-
-    def _wait(self, response: requests.Response) -> float:
-        now = self.server_time or datetime.now(timezone.utc)
-        wait = retry_after(response.headers.get("Retry-After"), now)
-        return min(POLITE_WAIT if wait is None else wait, LONGEST_WAIT)
+        return _Reply(response.status_code, body, polite_wait(response, now))
 
 
 def _never_left(failure: requests.RequestException) -> bool:
