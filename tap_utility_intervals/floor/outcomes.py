@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from enum import Enum
 
+from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.printable import printable
 
 SHOWN = 20
@@ -79,6 +80,12 @@ class Report:
                 known = ends.setdefault((provider, source), end)
                 if WORSE.index(outcome) > WORSE.index(known.outcome):
                     ends[provider, source] = end
+
+    def lose(self, provider: str, source: str, error: Exception) -> None:
+        """Record that `source` could not be read, or that it is gone."""
+        is_gone = isinstance(error, errors.Gone)
+        outcome = Outcome.GONE if is_gone else Outcome.FAILED
+        self.add(provider, source, outcome, error)
 
     def expect(self, sources: int) -> None:
         """So many more sources are about to be read; for the progress shown."""

@@ -109,7 +109,7 @@ class SourceStream(SessionStream):
         report = self.run.report
         report.expected = 0
         jobs, breaker = Upcoming(self.jobs(session)), Breaker()
-        events = fetch_ahead(_perform, jobs, session.workers)
+        events = fetch_ahead(lambda job: job(), jobs, session.workers)
         progress = Progress(f"{self.name} of {session.name}", self.logger)
         with closing(progress), closing(events):
             for _, event in events:
@@ -170,12 +170,7 @@ class SourceStream(SessionStream):
         elif isinstance(event, Finished):
             report.add(session.name, source_id(event.context), Outcome.DONE)
         elif isinstance(event, Lost):
-            report.add(
-                session.name,
-                source_id(event.context),
-                outcome_of(event.error),
-                event.error,
-            )
+            report.lose(session.name, source_id(event.context), event.error)
 
 
 class OwnStream(SessionStream):
@@ -205,20 +200,14 @@ class EntityStream(OwnStream):
     @override
     def read(self, session: Session) -> Iterator[Sequence[Record]]:
         """Read one provider; a list that it does not give is one source lost."""
-        pages = self.whole(session)
-        while True:
-            try:
-                page = next(pages, None)
-            except errors.SourceError as error:
-                self.lose(session, error)
-                return
-            if page is None:
-                return
-            yield page
+        try:
+            yield from self.whole(session)
+        except errors.SourceError as error:
+            self.lose(session, error)
 
     def lose(self, session: Session, error: errors.ProviderError) -> None:
         """Note that the list could not be read."""
-        self.run.report.add(session.name, self.name, outcome_of(error), error)
+        self.run.report.lose(session.name, self.name, error)
 
     def whole(self, session: Session) -> Iterator[Sequence[Record]]:
         """The list as records, each key once."""
@@ -238,18 +227,9 @@ class OwnSourceStream(OwnStream, SourceStream):
     """A stream in its provider's own shape, with one bookmark for each source."""
 
 
-def outcome_of(error: Exception) -> Outcome:
-    """What an error makes of a source."""
-    return Outcome.GONE if isinstance(error, errors.Gone) else Outcome.FAILED
-
-
 def source_id(context: Context) -> str:
     """How a source is named to people: its context without the provider."""
     return " ".join(value for name, value in context.items() if name != "provider")
-
-
-def _perform(job: Job) -> Iterator[Event]:
-    return job()
 
 
 def _is_end(event: Event) -> bool:

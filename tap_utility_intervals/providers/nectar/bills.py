@@ -8,41 +8,24 @@ and are applied here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from urllib.parse import quote
 
 from tap_utility_intervals.floor.instants import micros_form
 from tap_utility_intervals.floor.periods import is_wanted
-from tap_utility_intervals.floor.records import UsageRecord
 from tap_utility_intervals.providers.base import (
     Context,
     Event,
     Reached,
     Rows,
+    Run,
     source_events,
 )
 from tap_utility_intervals.providers.bookmarks import DAY, moment
-from tap_utility_intervals.providers.http import Params
 from tap_utility_intervals.providers.nectar.bookmarks import Mark, Terms
 from tap_utility_intervals.providers.nectar.entities import Directory
 from tap_utility_intervals.providers.nectar.mapping.bills import usage_record
 from tap_utility_intervals.providers.nectar.objects import Entity, entity_page
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What the run wants of every company."""
-
-    start: datetime | None
-    end: datetime | None
-    started: datetime
-    listed_at: str
-    filters: Params
-
-    def holds(self, first: str | None, last: str | None) -> bool:
-        """Whether a billing period reaches into what is wanted; unknown ones do."""
-        return is_wanted(first, last, self.start, self.end)
 
 
 class CompanyJob:
@@ -57,7 +40,7 @@ class CompanyJob:
         directory: Directory,
         old: Mark | None,
         terms: Terms,
-        wish: Wish,
+        run: Run,
     ) -> None:
         """Prepare; nothing is asked yet."""
         self.context = context
@@ -65,7 +48,8 @@ class CompanyJob:
         self.directory = directory
         self.old = old
         self.terms = terms
-        self.wish = wish
+        self.settings = run.settings
+        self.listed_at = micros_form(run.started)
         self.report = self.client.report
         self.path = f"/{self.resource}/company/{quote(context['company_id'], safe='')}"
         self._latest: str | None = None
@@ -95,24 +79,26 @@ class CompanyJob:
             )
         yield Reached(self.context, self._mark().state(micros_form))
 
-    def _record(self, row: Entity) -> UsageRecord:
-        key = self.directory.key_of_usage(row)
-        return usage_record(row, key, self.wish.listed_at)
-
     def saw(self, updated: Iterable[str | None]) -> None:
         """Remember the latest update, if it is none of the future."""
-        started = micros_form(self.wish.started)
+        started = micros_form(self.terms.started)
         before_now = [stamp for stamp in updated if stamp and stamp <= started]
         self._latest = max([*before_now, self._latest or ""]) or None
 
+    def holds(self, first: str | None, last: str | None) -> bool:
+        """Whether a billing period reaches into what is wanted; unknown ones do."""
+        settings = self.settings
+        return is_wanted(first, last, settings.start_date, settings.end_date)
+
     def wanted(self, rows: Iterable[Entity]) -> Iterator[Rows]:
         """The rows of a page as records, without those that are not asked for."""
-        records = [self._record(row) for row in rows]
+        key = self.directory.key_of_usage
+        records = [usage_record(row, key(row), self.listed_at) for row in rows]
         self.saw(record.source_updated_at for record in records)
         wanted = [
             record
             for record in records
-            if self.wish.holds(record.period_start_date, record.period_end_date)
+            if self.holds(record.period_start_date, record.period_end_date)
         ]
         unreadable = sum(record.unreadable is not None for record in wanted)
         if unreadable:
@@ -129,11 +115,11 @@ class CompanyJob:
 
     def _params(self) -> list[tuple[str, str]]:
         """Everything, or what was updated since the day before the bookmark's."""
-        params = list(self.wish.filters)
+        filters = self.directory.filters
         if self._scans or self.old is None or self.old.seen is None:
-            return [*params, ("dateType", "BILL_DATE")]
+            return [*filters, ("dateType", "BILL_DATE")]
         day = (self.old.seen - DAY).date().isoformat()
-        return [*params, ("dateType", "UPDATED_DATE"), ("startDate", day)]
+        return [*filters, ("dateType", "UPDATED_DATE"), ("startDate", day)]
 
     def _mark(self) -> Mark:
         old = self.old

@@ -7,14 +7,15 @@ the provider streams of the same run are served from here, too.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from tap_utility_intervals.floor import errors
-from tap_utility_intervals.floor.outcomes import Outcome, Report
+from tap_utility_intervals.floor.outcomes import Report
 from tap_utility_intervals.floor.records import MeterRecord
 from tap_utility_intervals.providers.nectar.client import Client
 from tap_utility_intervals.providers.nectar.mapping import identity, values
@@ -26,7 +27,7 @@ from tap_utility_intervals.providers.nectar.mapping.meters import (
     meter_record,
     site_id,
 )
-from tap_utility_intervals.providers.nectar.objects import Entity, text
+from tap_utility_intervals.providers.nectar.objects import Entity, objects, text
 
 T = TypeVar("T")
 
@@ -44,9 +45,7 @@ class Connection:
     @property
     def accounts(self) -> list[Entity]:
         """The accounts inside it."""
-        found = self.row.get("accounts")
-        rows = found if isinstance(found, list) else []
-        return [row for row in rows if isinstance(row, dict)]
+        return objects(self.row.get("accounts"))
 
     @property
     def account_ids(self) -> list[str]:
@@ -119,6 +118,8 @@ class Directory:
         self._report = report
         self._only = companies
         self._types = set(types)
+        self.filters = [("datasourceType", word) for word in types]
+        """What requests for only these types hold."""
 
     @_Once
     def companies(self) -> list[Entity]:
@@ -168,6 +169,10 @@ class Directory:
     def meter_errors(self) -> dict[str, errors.ProviderError]:
         """Why the meters of some companies are missing, by company."""
         return {p.company_id: p.error for p in self._meter_parts if p.error}
+
+    def tell_of_missing_meters(self) -> None:
+        """Report what a company does not show."""
+        self._tell_of_lost(self._meter_parts)
 
     @property
     def half_known(self) -> set[str]:
@@ -232,12 +237,13 @@ class Directory:
     def _connection_parts(self) -> list[_Part]:
         ask = partial(self._part, "/connection/company/{}", "connections")
         parts = list(self.client.at_once(ask, self.company_ids))
+        self._tell_of_lost(parts)
+        return parts
+
+    def _tell_of_lost(self, parts: Iterable[_Part]) -> None:
         for part in parts:
             if part.error is not None:
-                gone = isinstance(part.error, errors.Gone)
-                outcome = Outcome.GONE if gone else Outcome.FAILED
-                self._report.add(PROVIDER, part.company_id, outcome, part.error)
-        return parts
+                self._report.lose(PROVIDER, part.company_id, part.error)
 
     def _part(self, path: str, name: str, company_id: str) -> _Part:
         try:
@@ -306,25 +312,21 @@ class Directory:
         return {
             name: site
             for company in self.companies
-            for site in _listed(company.get("sites"))
-            if isinstance(site, dict) and (name := text(site.get("id")))
+            for site in objects(company.get("sites"))
+            if (name := text(site.get("id")))
         }
 
     @_Once
     def _by_connection(self) -> dict[str, list[Meter]]:
-        found: dict[str, list[Meter]] = {}
-        for connection in self.connections:
-            for account in connection.account_ids:
-                for meter in self._by_account.get(account, []):
-                    found.setdefault(connection.id, []).append(meter)
-        return found
-
-    @_Once
-    def _by_account(self) -> dict[str, list[Meter]]:
-        found: dict[str, list[Meter]] = {}
+        by_account: dict[str | None, list[Meter]] = defaultdict(list)
         for meter in self.meters:
-            found.setdefault(meter.account or "", []).append(meter)
-        return found
+            by_account[meter.account].append(meter)
+        return {
+            connection.id: [
+                m for one in connection.account_ids for m in by_account[one]
+            ]
+            for connection in self.connections
+        }
 
     @_Once
     def _keys_by_id(self) -> dict[str, str]:
@@ -332,17 +334,15 @@ class Directory:
 
     @_Once
     def _keys_by_signature(self) -> dict[str, set[str]]:
-        found: dict[str, set[str]] = {}
+        found: dict[str, set[str]] = defaultdict(set)
         for meter in self.meters:
-            signature = identity.signature(meter.row.get("identifiers"))
-            found.setdefault(signature, set()).add(meter.key)
+            found[identity.signature(meter.row.get("identifiers"))].add(meter.key)
         return found
-
-
-def _listed(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def meters_of(account: Entity) -> list[str]:
     """The ids of an account's meters."""
-    return [name for row in _listed(account.get("meters")) if (name := text(row))]
+    rows = account.get("meters")
+    return (
+        [name for row in rows if (name := text(row))] if isinstance(rows, list) else []
+    )

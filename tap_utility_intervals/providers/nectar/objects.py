@@ -137,6 +137,12 @@ def text(value: object) -> str | None:
     return str(value)
 
 
+def objects(value: object) -> list[Entity]:
+    """The objects in a list; what is no list has none."""
+    rows = value if isinstance(value, list) else []
+    return [row for row in rows if isinstance(row, dict)]
+
+
 def _loose_interval(row: Entity) -> Interval:
     return Interval(
         id=text(row.get("id")) or "",

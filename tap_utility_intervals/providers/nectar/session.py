@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
-from functools import cached_property, partial
+from functools import partial
+from itertools import islice
 
-from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.instants import micros_form, seconds_form
 from tap_utility_intervals.floor.limiter import Limiter
-from tap_utility_intervals.floor.outcomes import Outcome
 from tap_utility_intervals.floor.records import MeterRecord
 from tap_utility_intervals.providers.base import (
     Bookmarks,
@@ -87,18 +86,10 @@ class NectarSession:
 
     def meters(self) -> Iterator[Sequence[MeterRecord]]:
         """All meters, page by page; what a company does not show is reported."""
-        page: list[MeterRecord] = []
-        for record in self.directory.records(self._listed_at):
-            page.append(record)
-            if len(page) == ROWS_AT_ONCE:
-                yield page
-                page = []
-        if page:
+        records = self.directory.records(micros_form(self.run.started))
+        while page := list(islice(records, ROWS_AT_ONCE)):
             yield page
-        for company_id, error in self.directory.meter_errors.items():
-            gone = isinstance(error, errors.Gone)
-            outcome = Outcome.GONE if gone else Outcome.FAILED
-            self.run.report.add(self.name, company_id, outcome, error)
+        self.directory.tell_of_missing_meters()
 
     def interval_jobs(self, bookmarks: Bookmarks) -> Iterator[Job]:
         """One job for each connection; what was longest not read comes first."""
@@ -175,7 +166,7 @@ class NectarSession:
         reading = Reading(
             self.client,
             Intervals(connection.id, directory.known, siblings, only),
-            self._filters,
+            directory.filters,
             settings.window,
             self.started,
         )
@@ -206,19 +197,12 @@ class NectarSession:
         old: marks.Mark | None,
         make: Callable[..., usage.CompanyJob],
     ) -> Job:
-        settings = self.run.settings
-        wish = usage.Wish(
-            settings.start_date,
-            settings.end_date,
-            self.started,
-            self._listed_at,
-            self._filters,
-        )
         # Rows beyond end_date are read but left out: without it, they are to be read.
-        end = "" if settings.end_date is None else seconds_form(settings.end_date)
-        mapped = marks.fingerprint(self.types, MAPPED, [end])
+        end = self.run.settings.end_date
+        until = "" if end is None else seconds_form(end)
+        mapped = marks.fingerprint(self.types, MAPPED, [until])
         terms = self._terms(context["company_id"], mapped)
-        return make(context, self.directory, old, terms, wish)
+        return make(context, self.directory, old, terms, self.run)
 
     def _terms(self, source: str, of: str) -> marks.Terms:
         settings = self.run.settings
@@ -238,14 +222,6 @@ class NectarSession:
     def started(self) -> datetime:
         """The run's start: the earlier of our clock and the server's."""
         return earlier_clock(self.run.started, self.client.transport.server_time)
-
-    @cached_property
-    def _listed_at(self) -> str:
-        return micros_form(self.run.started)
-
-    @property
-    def _filters(self) -> list[tuple[str, str]]:
-        return [("datasourceType", word) for word in self.types]
 
 
 def _held_back(job: Job) -> Iterator[Event]:

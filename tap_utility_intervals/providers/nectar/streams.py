@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -16,14 +17,14 @@ from tap_utility_intervals.providers.nectar.bills import CompanyJob
 from tap_utility_intervals.providers.nectar.entities import Directory
 from tap_utility_intervals.providers.nectar.mapping.identity import PROVIDER
 from tap_utility_intervals.providers.nectar.mapping.meters import site_id
-from tap_utility_intervals.providers.nectar.objects import Entity, entity_page, text
-from tap_utility_intervals.providers.nectar.session import ROWS_AT_ONCE, NectarSession
-from tap_utility_intervals.providers.own_shape import Shape
-from tap_utility_intervals.providers.streams import (
-    EntityStream,
-    OwnSourceStream,
-    outcome_of,
+from tap_utility_intervals.providers.nectar.objects import (
+    Entity,
+    entity_page,
+    objects,
+    text,
 )
+from tap_utility_intervals.providers.nectar.session import ROWS_AT_ONCE, NectarSession
+from tap_utility_intervals.providers.streams import EntityStream, OwnSourceStream
 
 Item = Mapping[str, Any]
 
@@ -45,9 +46,9 @@ class Listed(EntityStream):
         while page := list(islice(items, ROWS_AT_ONCE)):
             yield page
 
+    @abstractmethod
     def listed(self, directory: Directory) -> Iterator[Item]:
         """The objects as sent, with the tap's own columns."""
-        raise NotImplementedError
 
 
 class Companies(Listed):
@@ -69,7 +70,7 @@ class Sites(Listed):
     @override
     def listed(self, directory: Directory) -> Iterator[Item]:
         for company in _there(directory.companies):
-            for site in _objects(company.get("sites")):
+            for site in objects(company.get("sites")):
                 yield {**site, "company_id": company["id"]}
 
 
@@ -107,9 +108,7 @@ class Meters(Listed):
     @override
     def entities(self, session: Session) -> Iterator[Iterable[Item]]:
         yield from super().entities(session)
-        missing = cast("NectarSession", session).directory.meter_errors
-        for company_id, error in missing.items():
-            self.run.report.add(session.name, company_id, outcome_of(error), error)
+        cast("NectarSession", session).directory.tell_of_missing_meters()
 
     @override
     def listed(self, directory: Directory) -> Iterator[Item]:
@@ -120,14 +119,12 @@ class Meters(Listed):
 class OwnJob(CompanyJob):
     """Brings a stream in Nectar's own shape up to date for one company."""
 
-    last_day = "billDate"
-    """The attribute that ends the period of a row; `startDate` begins it."""
-
-    def __init__(self, name: str, shape: Shape, *rest: Any) -> None:  # noqa: ANN401 - as the base class
-        """Prepare to read for the stream of that name."""
+    def __init__(self, stream: Updated, *rest: Any) -> None:  # noqa: ANN401 - as the base class
+        """Prepare to read for that stream."""
+        self.resource, self.decode = stream.resource, stream.decode
         super().__init__(*rest)
-        self.client = self.client.reading_as(name)
-        self.shape = shape
+        self.client = self.client.reading_as(stream.name)
+        self.stream = stream
 
     @override
     def wanted(self, rows: Iterable[Entity]) -> Iterator[Rows]:
@@ -136,22 +133,41 @@ class OwnJob(CompanyJob):
             read = Values()
             self.saw([read.instant("updated", row.get("updated"))])
             first = read.date("first", row.get("startDate"))
-            if self.wish.holds(first, read.date("last", row.get(self.last_day))):
-                shaped = map(self.shape, self.items(row))
+            if self.holds(first, read.date("last", row.get(self.stream.last_day))):
+                shaped = map(self.stream.shape, self.stream.items(row))
                 records += [record for record in shaped if record]
         if records:
             yield Rows(records)
 
+
+class Updated(OwnSourceStream):
+    """What Nectar can be asked for by the day of its last update, for each company."""
+
+    provider = PROVIDER
+    primary_keys: ClassVar[Sequence[str]] = ("id",)
+    replication_key = "updated"
+    resource = CompanyJob.resource
+    decode = staticmethod(CompanyJob.decode)
+    last_day: ClassVar[str]
+    """The attribute that ends the period of a row; `startDate` begins it."""
+
+    @override
+    def jobs(self, session: Session) -> Iterator[Job]:
+        make = partial(OwnJob, self)
+        return cast("NectarSession", session).company_jobs(self.bookmarks, make)
+
+    @abstractmethod
     def items(self, row: Entity) -> Iterable[Item]:
         """What becomes a record each."""
-        raise NotImplementedError
 
 
-class DocumentJob(OwnJob):
-    """Reads documents; their usage rows and line items are streams of their own."""
+class Documents(Updated):
+    """Bills; their usage rows and line items are streams of their own."""
 
+    name = "nectar_documents"
     resource = "document"
     decode = staticmethod(entity_page("documents", "totalDocuments"))
+    last_day = "billDate"
 
     @override
     def items(self, row: Entity) -> Iterable[Item]:
@@ -162,17 +178,21 @@ class DocumentJob(OwnJob):
             "lineItems" if _is_rows(lines) else "",
         )
         if _is_rows(usage):
-            item["usage_data_ids"] = [one.get("id") for one in _objects(usage)]
+            item["usage_data_ids"] = [one.get("id") for one in objects(usage)]
         yield item
 
 
-class LineItemJob(DocumentJob):
-    """Reads the line items out of documents."""
+class LineItems(Documents):
+    """Items of bills, which come inside of documents."""
+
+    name = "nectar_line_items"
+    primary_keys: ClassVar[Sequence[str]] = ("document_id", "line_item_key")
+    replication_key = "document_updated"
 
     @override
     def items(self, row: Entity) -> Iterable[Item]:
         taken: set[str] = set()
-        for position, item in enumerate(_objects(row.get("lineItems"))):
+        for position, item in enumerate(objects(row.get("lineItems"))):
             # An id that is the position of another item, or comes twice, is no key.
             key = text(item.get("id")) or str(position)
             key = f"{key}#{position}" if key in taken else key
@@ -186,9 +206,10 @@ class LineItemJob(DocumentJob):
             }
 
 
-class UsageDataJob(OwnJob):
-    """Reads usage rows."""
+class UsageData(Updated):
+    """Usage rows of bills."""
 
+    name = "nectar_usage_data"
     last_day = "endDate"
 
     @override
@@ -204,45 +225,6 @@ class UsageDataJob(OwnJob):
         elif isinstance(document, str):
             item |= {"document": None, "document_id": document}
         yield item
-
-
-class Updated(OwnSourceStream):
-    """What Nectar can be asked for by the day of its last update, for each company."""
-
-    provider = PROVIDER
-    job: ClassVar[type[OwnJob]]
-
-    @override
-    def jobs(self, session: Session) -> Iterator[Job]:
-        make = partial(self.job, self.name, self.shape)
-        return cast("NectarSession", session).company_jobs(self.bookmarks, make)
-
-
-class Documents(Updated):
-    """Bills."""
-
-    name = "nectar_documents"
-    primary_keys: ClassVar[Sequence[str]] = ("id",)
-    replication_key = "updated"
-    job = DocumentJob
-
-
-class LineItems(Updated):
-    """Items of bills."""
-
-    name = "nectar_line_items"
-    primary_keys: ClassVar[Sequence[str]] = ("document_id", "line_item_key")
-    replication_key = "document_updated"
-    job = LineItemJob
-
-
-class UsageData(Updated):
-    """Usage rows of bills."""
-
-    name = "nectar_usage_data"
-    primary_keys: ClassVar[Sequence[str]] = ("id",)
-    replication_key = "updated"
-    job = UsageDataJob
 
 
 STREAMS: Sequence[type[Stream]] = (
@@ -266,11 +248,6 @@ def _without(row: Entity, *names: str) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in names}
 
 
-def _objects(value: object) -> list[Entity]:
-    rows = value if isinstance(value, list) else []
-    return [row for row in rows if isinstance(row, dict)]
-
-
 def _is_rows(value: object) -> bool:
     """Whether it is a list of objects; anything else is left where it stands."""
-    return isinstance(value, list) and len(_objects(value)) == len(value)
+    return isinstance(value, list) and len(objects(value)) == len(value)

@@ -93,22 +93,18 @@ def _intervals(
 ) -> int | None:
     path = f"/interval/connection/{quote(connection.id, safe='')}"
     source = f"connection {connection.id}"
-    params = [*_types(session), *dates]
+    params = [*session.directory.filters, *dates]
     return session.client.page(path, params, 1, interval_page, source).total
 
 
 def _usage(session: NectarSession, company: str) -> int:
     path = f"/usage/company/{quote(company, safe='')}"
-    params = [*_types(session), ("dateType", "BILL_DATE")]
+    params = [*session.directory.filters, ("dateType", "BILL_DATE")]
     try:
         page = session.client.page(path, params, 1, USAGE, f"company {company}")
     except errors.SourceError:
         return 0  # an estimate is not worth an error
     return len(page.items) if page.total is None else page.total
-
-
-def _types(session: NectarSession) -> list[tuple[str, str]]:
-    return [("datasourceType", word) for word in session.types]
 
 
 def _bounds(session: NectarSession) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from typing import Any
 from tap_utility_intervals.floor.identifiers import canonical, service_point_key
 from tap_utility_intervals.floor.values import as_text
 from tap_utility_intervals.providers.bookmarks import short_hash
-from tap_utility_intervals.providers.nectar.objects import Entity, text
+from tap_utility_intervals.providers.nectar.objects import Entity, objects, text
 
 PROVIDER = "nectar"
 
@@ -103,7 +103,7 @@ def listed(identifiers: object) -> list[Any] | None:
     return [
         {**row}
         | {n: as_text(row[n]) for n in _PARTS & row.keys() if row[n] is not None}
-        for row in _rows(identifiers)
+        for row in objects(identifiers)
     ]
 
 
@@ -118,19 +118,14 @@ def named(identifiers: object, *names: str) -> list[str]:
     return [
         value
         for name in names
-        for row in _rows(identifiers)
+        for row in objects(identifiers)
         if _name(row) == name and (value := text(row.get("value")))
     ]
 
 
 def _pairs(identifiers: object) -> Iterable[tuple[str, str]]:
-    for row in _rows(identifiers):
+    for row in objects(identifiers):
         yield _name(row), canonical(text(row.get("value")) or "")
-
-
-def _rows(identifiers: object) -> list[Entity]:
-    rows = identifiers if isinstance(identifiers, list) else []
-    return [row for row in rows if isinstance(row, dict)]
 
 
 def _name(identifier: Entity) -> str:
