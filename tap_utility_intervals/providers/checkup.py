@@ -62,6 +62,10 @@ class Checkup:
     findings: list[Finding] = field(default_factory=list)
     estimate: Estimate | None = None
 
+    def fail(self, what: str, error: Exception) -> None:
+        """Note that something could not be asked for, and why."""
+        self.findings.append(Finding("unreachable", what, str(error), ""))
+
     @property
     def needs_person(self) -> bool:
         """Whether anything found does."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 
 from tap_utility_intervals.floor import errors
@@ -31,177 +33,147 @@ def examine(run: Run, stale: timedelta) -> Checkup:
     transport = transport_of(settings, run.settings)
     checkup = Checkup(PROVIDER, transport.endpoint.base_url)
     try:
-        _Examination(UtilityApi(transport), run, settings, stale, checkup).go()
+        _examine(UtilityApi(transport), run, settings, stale, checkup)
     finally:
         transport.close()
     return checkup
 
 
-class _Examination:
-    def __init__(
-        self,
-        api: UtilityApi,
-        run: Run,
-        settings: UtilityApiSettings,
-        stale: timedelta,
-        checkup: Checkup,
-    ) -> None:
-        self.api = api
-        self.run = run
-        self.settings = settings
-        self.stale = stale
-        self.checkup = checkup
-
-    def go(self) -> None:
-        """List authorizations and meters; what fails is a finding."""
-        try:
-            grants = entities.authorizations(self.api)
-            self.checkup.is_reachable = True
-        except errors.Unauthorized as error:
-            self._failed("credential", error)
-            return
-        except errors.ProviderError as error:
-            self._failed("authorizations", error)
-            grants = []
-        try:
-            meters = self._meters()
-            self.checkup.is_reachable = True
-        except errors.ProviderError as error:
-            self._failed("meters", error)
-            meters = []
-        self._tables(grants, meters)
-        ended = {grant.uid: grant for grant in grants if grant.ended}
-        self._look_at_grants(grants)
-        for meter in meters:
-            self._look_at_meter(meter, ended)
-        if meters:
-            self.checkup.estimate = estimate(
-                self.api, self.run.settings, self.settings, meters
-            )
-        elif self.checkup.is_reachable:
-            self._note(
+def _examine(
+    api: UtilityApi,
+    run: Run,
+    settings: UtilityApiSettings,
+    stale: timedelta,
+    checkup: Checkup,
+) -> None:
+    """List authorizations and meters; what fails is a finding."""
+    try:
+        grants = entities.authorizations(api)
+        checkup.is_reachable = True
+    except errors.Unauthorized as error:
+        checkup.fail("credential", error)
+        return
+    except errors.ProviderError as error:
+        checkup.fail("authorizations", error)
+        grants = []
+    try:
+        meters = entities.meters(api, micros_form(run.started), settings)
+        checkup.is_reachable = True
+    except errors.ProviderError as error:
+        checkup.fail("meters", error)
+        meters = []
+    checkup.tables += _tables(grants, meters)
+    ended = {grant.uid for grant in grants if grant.ended}
+    now = earlier_clock(run.started, api.transport.server_time)
+    for grant in grants:
+        checkup.findings += _about_grant(grant, now)
+    for meter in meters:
+        checkup.findings += _about_meter(meter, ended, now, stale)
+    if meters:
+        checkup.estimate = estimate(api, run.settings, settings, meters)
+    elif checkup.is_reachable:
+        checkup.findings.append(
+            Finding(
                 "no_meters",
                 "UtilityAPI",
                 "no meter is listed",
                 "authorize an account at UtilityAPI, or check the filters",
+                needs_person=False,
             )
-
-    def _meters(self) -> list[ListedMeter]:
-        return entities.meters(self.api, micros_form(self.run.started), self.settings)
-
-    @property
-    def now(self) -> datetime:
-        return earlier_clock(self.run.started, self.api.transport.server_time)
-
-    def _failed(self, what: str, error: errors.ProviderError) -> None:
-        self.checkup.findings.append(Finding("unreachable", what, str(error), ""))
-
-    def _warn(self, kind: str, source: str, problem: str, advice: str) -> None:
-        self.checkup.findings.append(Finding(kind, source, problem, advice))
-
-    def _note(self, kind: str, source: str, problem: str, advice: str) -> None:
-        self.checkup.findings.append(
-            Finding(kind, source, problem, advice, needs_person=False)
         )
 
-    def _tables(
-        self, grants: Sequence[Authorization], meters: Sequence[ListedMeter]
-    ) -> None:
-        owned: dict[str | None, int] = {}
-        for meter in meters:
-            owned[meter.authorization_uid] = owned.get(meter.authorization_uid, 0) + 1
-        self.checkup.tables += [
-            Table(
-                "authorizations",
-                AUTHORIZATION_HEADINGS,
-                [
-                    {
-                        "authorization": grant.uid,
-                        "utility": grant.utility,
-                        "status": grant.status
-                        + (", archived" if grant.is_archived else ""),
-                        "expires": _expiry(grant),
-                        "meters": owned.get(grant.uid, 0),
-                    }
-                    for grant in grants
-                ],
-            ),
-            Table("meters", METER_HEADINGS, [_row(meter) for meter in meters]),
-        ]
 
-    def _look_at_grants(self, grants: Iterable[Authorization]) -> None:
-        for grant in grants:
-            source = f"authorization {grant.uid}"
-            if grant.is_archived:
-                continue
-            if grant.ended:
-                self._warn(
-                    f"authorization_{grant.ended}",
-                    source,
-                    f"{grant.ended}, so nothing new is collected",
-                    "ask the customer to authorize again, or archive it",
-                )
-            elif grant.is_errored:
-                self._warn(
-                    "authorization_errored",
-                    source,
-                    "in error: UtilityAPI cannot log in to the utility",
-                    "its notes in UtilityAPI's dashboard say why",
-                )
-            elif grant.expires_before(self.now + SOON):
-                self._note(
-                    "authorization_expires",
-                    source,
-                    f"expires within {SOON.days} days",
-                    "ask the customer to renew it",
-                )
+def _tables(
+    grants: Sequence[Authorization], meters: Sequence[ListedMeter]
+) -> list[Table]:
+    owned = Counter(meter.authorization_uid for meter in meters)
+    return [
+        Table(
+            "authorizations",
+            AUTHORIZATION_HEADINGS,
+            [
+                {
+                    "authorization": grant.uid,
+                    "utility": grant.utility,
+                    "status": grant.status
+                    + (", archived" if grant.is_archived else ""),
+                    "expires": _expiry(grant),
+                    "meters": owned[grant.uid],
+                }
+                for grant in grants
+            ],
+        ),
+        Table("meters", METER_HEADINGS, [_row(meter) for meter in meters]),
+    ]
 
-    def _look_at_meter(
-        self, meter: ListedMeter, ended: dict[str, Authorization]
-    ) -> None:
-        source = f"meter {meter.uid}"
-        if meter.is_archived:
-            return
-        if meter.is_pending:
-            self._note(
-                "meter_pending",
-                source,
-                "pending: a collection is running",
-                "wait for it: `utility-intervals collect status --wait`",
-            )
-        elif meter.is_errored:
-            self._warn(
-                "meter_errored",
-                source,
-                "in error: the last collection failed",
-                "its notes in UtilityAPI's dashboard say why",
-            )
-        elif meter.authorization_uid in ended:
-            return  # the authorization is reported
-        elif not meter.was_collected:
-            self._warn(
-                "never_collected",
-                source,
-                "never collected, so there is nothing to read",
-                f"see what a collection would add: {COLLECT}",
-            )
-        else:
-            self._look_at_age(meter)
 
-    def _look_at_age(self, meter: ListedMeter) -> None:
-        newest = meter.newest
-        if newest is None or self.now - newest <= self.stale:
-            return
-        source = f"meter {meter.uid}"
-        problem = f"no interval of the last {self.stale.days} days"
-        if meter.frequency == "off":
-            advice = f"nobody collects it: {COLLECT}, or {MONITOR}"
-        else:
-            advice = (
-                f"it is monitored {meter.frequency}, so ask UtilityAPI's dashboard "
-                "what holds it up"
-            )
-        self._warn("intervals_old", source, problem, advice)
+def _about_grant(grant: Authorization, now: datetime) -> Iterator[Finding]:
+    source = f"authorization {grant.uid}"
+    if grant.is_archived:
+        return
+    if grant.ended:
+        yield Finding(
+            f"authorization_{grant.ended}",
+            source,
+            f"{grant.ended}, so nothing new is collected",
+            "ask the customer to authorize again, or archive it",
+        )
+    elif grant.is_errored:
+        yield Finding(
+            "authorization_errored",
+            source,
+            "in error: UtilityAPI cannot log in to the utility",
+            "its notes in UtilityAPI's dashboard say why",
+        )
+    elif grant.expires_before(now + SOON):
+        yield Finding(
+            "authorization_expires",
+            source,
+            f"expires within {SOON.days} days",
+            "ask the customer to renew it",
+            needs_person=False,
+        )
+
+
+def _about_meter(
+    meter: ListedMeter, ended: AbstractSet[str], now: datetime, stale: timedelta
+) -> Iterator[Finding]:
+    source = f"meter {meter.uid}"
+    if meter.is_archived:
+        return
+    if meter.is_pending:
+        yield Finding(
+            "meter_pending",
+            source,
+            "pending: a collection is running",
+            "wait for it: `utility-intervals collect status --wait`",
+            needs_person=False,
+        )
+    elif meter.is_errored:
+        yield Finding(
+            "meter_errored",
+            source,
+            "in error: the last collection failed",
+            "its notes in UtilityAPI's dashboard say why",
+        )
+    elif meter.authorization_uid in ended:
+        return  # the authorization is reported
+    elif not meter.was_collected:
+        yield Finding(
+            "never_collected",
+            source,
+            "never collected, so there is nothing to read",
+            f"see what a collection would add: {COLLECT}",
+        )
+    elif meter.newest and now - meter.newest > stale:
+        advice = (
+            f"nobody collects it: {COLLECT}, or {MONITOR}"
+            if meter.frequency == "off"
+            else f"it is monitored {meter.frequency}, so ask UtilityAPI's dashboard "
+            "what holds it up"
+        )
+        problem = f"no interval of the last {stale.days} days"
+        yield Finding("intervals_old", source, problem, advice)
 
 
 AUTHORIZATION_HEADINGS = {
