@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -16,8 +16,6 @@ from tap_utility_intervals.providers.base import Provider
 from tap_utility_intervals.settings import checks
 from tap_utility_intervals.settings.shared import Settings
 from tap_utility_intervals.tap import TapUtilityIntervals
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 WRONG = 2
 """The exit code for a command line or a configuration that cannot be used."""
@@ -44,18 +42,17 @@ class Configuration:
     started: datetime
 
 
-def config_option(command: F) -> F:
-    """The option that says where the configuration is, as the tap has it."""
-    return click.option(
-        "--config",
-        "sources",
-        multiple=True,
-        metavar="FILE|ENV",
-        help=(
-            "The tap's configuration file, or ENV for the environment variables "
-            "TAP_UTILITY_INTERVALS_*. Several are merged. Default: ENV."
-        ),
-    )(command)
+config_option = click.option(
+    "--config",
+    "sources",
+    multiple=True,
+    metavar="FILE|ENV",
+    help=(
+        "The tap's configuration file, or ENV for the environment variables "
+        "TAP_UTILITY_INTERVALS_*. Several are merged. Default: ENV."
+    ),
+)
+"""Says where the configuration is, as the tap has it."""
 
 
 def config_words(sources: Sequence[str]) -> list[str]:
@@ -70,12 +67,8 @@ def load(sources: Sequence[str]) -> Configuration:
         Wrong: naming the setting.
     """
     known = TapUtilityIntervals.known_settings()
-    given: dict[str, Any] = {}
     try:
-        for path in sources:
-            given |= {} if path == "ENV" else TapUtilityIntervals.read_config(path)
-        if not sources or "ENV" in sources:
-            given |= TapUtilityIntervals.environment()
+        given = TapUtilityIntervals.given(sources or ["ENV"])
     except errors.ConfigError as error:
         raise Wrong(str(error)) from None
     config = checks.tidied(given, known)

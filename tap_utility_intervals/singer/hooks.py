@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import os
 from abc import abstractmethod
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from types import FrameType
@@ -96,6 +97,18 @@ class HookedTap(Tap):
             if (text := os.environ.get(variable) or here.get(variable))
         }
 
+    @classmethod
+    def given(cls, sources: Sequence[str]) -> dict[str, Any]:
+        """The settings of `--config`, later files over earlier ones, ENV over all.
+
+        Raises:
+            ConfigError: naming what cannot be read.
+        """
+        config: dict[str, Any] = {}
+        for path in sources:
+            config |= {} if path == "ENV" else cls.read_config(path)
+        return config | (cls.environment() if "ENV" in sources else {})
+
     @classproperty
     @override
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
@@ -155,16 +168,12 @@ class HookedTap(Tap):
     def cb_config(
         cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
     ) -> _ConfigInput:
-        """Read the files of `--config`, later ones over earlier ones, ENV over all."""
-        config: dict[str, Any] = {}
+        """Read what `--config` names; what cannot be read ends the command."""
         try:
-            for path in value:
-                config |= {} if path == "ENV" else cls.read_config(path)
-            config |= cls.environment() if "ENV" in value else {}
+            return _ConfigInput(cls.given(value))
         except ConfigError as error:
             cls.logger.error("%s", error)  # noqa: TRY400 - the sentence is enough
             ctx.exit(1)
-        return _ConfigInput(config)
 
 
 def given_config(given: object) -> dict[str, Any]:
