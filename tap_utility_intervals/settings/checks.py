@@ -81,14 +81,11 @@ def base_url(setting: str, value: str, *, allow_insecure_http: bool) -> str:
         parts = urlsplit(value)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        problem = "is not an address"
-        raise ConfigError(setting, problem, example) from None
+        raise ConfigError(setting, "is not an address", example) from None
     if not value.isprintable() or " " in value:
-        problem = "holds a space or a line break"
-        raise ConfigError(setting, problem, example)
+        raise ConfigError(setting, "holds a space or a line break", example)
     if parts.scheme not in {"http", "https"} or not host:
-        problem = "needs a scheme (https://) and a host"
-        raise ConfigError(setting, problem, example)
+        raise ConfigError(setting, "needs a scheme (https://) and a host", example)
     if "@" in parts.netloc or parts.query or parts.fragment:
         problem = "must be a bare address, without user name, query or fragment"
         raise ConfigError(setting, problem, example)
@@ -121,8 +118,7 @@ def refuse_unknown(config: Mapping[str, Any], known: Mapping[str, Any]) -> None:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else "--about lists them all"
-            problem = f"is not a setting of this tap; {hint}"
-            raise ConfigError(name, problem)
+            raise ConfigError(name, f"is not a setting of this tap; {hint}")
 
 
 def credential(setting: str, value: str) -> str:
