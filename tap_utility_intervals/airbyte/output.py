@@ -105,15 +105,17 @@ class LogHandler(logging.Handler):
             self._output.log(_level(record.levelno), record.getMessage(), stack)
 
 
+LEVELS = {
+    logging.CRITICAL: "FATAL",
+    logging.ERROR: "ERROR",
+    logging.WARNING: "WARN",
+    logging.INFO: "INFO",
+}
+"""Python's levels from the highest down, as the protocol calls them."""
+
+
 def _level(number: int) -> str:
-    """A level of Python's as the protocol calls it."""
-    if number >= logging.CRITICAL:
-        return "FATAL"
-    if number >= logging.ERROR:
-        return "ERROR"
-    if number >= logging.WARNING:
-        return "WARN"
-    return "INFO" if number >= logging.INFO else "DEBUG"
+    return next((word for least, word in LEVELS.items() if number >= least), "DEBUG")
 
 
 @contextmanager

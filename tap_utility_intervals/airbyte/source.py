@@ -59,20 +59,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace, output: Output) -> int:
+    commands = {"check": _check, "discover": _discover, "read": _read, "spec": _spec}
     try:
-        if options.command == "spec":
-            output.send("SPEC", "spec", spec.specification())
-            return 0
-        if options.command == "check":
-            return _check(options, output)
-        if options.command == "discover":
-            return _discover(options, output)
-        return _read(options, output)
+        return commands[options.command](options, output)
     except OutputGone:
         raise
     except Exception as error:  # noqa: BLE001 - the platform is told, and the exit code
         output.fail(failure_of(error))
         return 1
+
+
+def _spec(_: argparse.Namespace, output: Output) -> int:
+    output.send("SPEC", "spec", spec.specification())
+    return 0
 
 
 def _check(options: argparse.Namespace, output: Output) -> int:
