@@ -170,10 +170,6 @@ It never raises a `ProviderError`: what cannot be asked is a finding.
 """
 
 
-def _as_it_is(_: str, bookmark: Bookmark) -> Bookmark:
-    return bookmark
-
-
 @dataclass(frozen=True)
 class Provider:
     """One data API: everything the tap needs to know of it."""
@@ -192,5 +188,5 @@ class Provider:
     """What `utility-intervals doctor` runs."""
     streams: Sequence[type[Stream]] = ()
     """The provider-shaped streams; none is selected unless asked for."""
-    upgrade: Callable[[str, Bookmark], Bookmark] = _as_it_is
+    upgrade: Callable[[str, Bookmark], Bookmark] = lambda _, bookmark: bookmark
     """Makes a bookmark of version 2 of one that a stream had in STATE version 1."""

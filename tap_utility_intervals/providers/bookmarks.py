@@ -15,7 +15,7 @@ from tap_utility_intervals.floor.instants import as_utc, parse_instant, seconds_
 
 DAY = timedelta(days=1)
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Rescan:
     @classmethod
     def of(cls, every: int, started: datetime) -> Rescan:
         """The days of a run that started then."""
-        return cls(every, (as_utc(started) - _EPOCH) // DAY)
+        return cls(every, (as_utc(started) - EPOCH) // DAY)
 
     def is_due(self, scanned: int) -> bool:
         """Tell whether a source that was read whole on that day is due."""

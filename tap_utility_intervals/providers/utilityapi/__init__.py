@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tap_utility_intervals.providers.base import Provider
+from tap_utility_intervals.providers.utilityapi.bookmarks import upgrade
 from tap_utility_intervals.providers.utilityapi.doctor.checkup import examine
 from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER as NAME
 from tap_utility_intervals.providers.utilityapi.session import connect
@@ -12,7 +13,6 @@ from tap_utility_intervals.providers.utilityapi.settings import (
     UtilityApiSettings,
 )
 from tap_utility_intervals.providers.utilityapi.streams import STREAMS
-from tap_utility_intervals.providers.utilityapi.upgrade import upgrade
 
 PROVIDER = Provider(
     name=NAME,

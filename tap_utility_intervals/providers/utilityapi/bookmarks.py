@@ -22,7 +22,7 @@ A bookmark of `intervals` in STATE, instants as text in their one UTC form:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -32,7 +32,7 @@ from typing_extensions import Self
 from tap_utility_intervals.floor.instants import earlier, micros_form, seconds_form
 from tap_utility_intervals.floor.ranges import Range
 from tap_utility_intervals.providers.base import Bookmark
-from tap_utility_intervals.providers.bookmarks import DAY, moment, shown
+from tap_utility_intervals.providers.bookmarks import DAY, EPOCH, moment, shown
 
 T = TypeVar("T")
 
@@ -279,3 +279,37 @@ def _edge(value: object) -> Edge | None:
     return Edge(
         _known(start), moment(begins), None if older is None else _number(older)
     )
+
+
+def upgrade(stream: str, entry: Bookmark) -> Bookmark:
+    """Make a bookmark of STATE version 2 of one of version 1, which held epoch numbers.
+
+    What is odd in it stays odd: then `parse` refuses it.
+    """
+    if stream != "intervals":
+        return entry
+    try:
+        return {**entry, **_upgraded(entry)} if entry else entry
+    except (TypeError, ValueError, OverflowError):
+        return {**entry, "rules": None}
+
+
+def _upgraded(entry: Mapping[str, Any]) -> Bookmark:
+    """What version 1 held as numbers: epoch seconds, and of coverage epoch minutes."""
+    found: Bookmark = {
+        name: _from_epoch(entry[name]) for name in ("since", "until") if name in entry
+    }
+    if isinstance(entry.get("covered"), list):
+        found["covered"] = [_from_epoch(60 * minutes) for minutes in entry["covered"]]
+    if "edge" in entry:
+        start, begins, older = entry["edge"]
+        found["edge"] = [
+            _from_epoch(start),
+            None if begins is None else _from_epoch(begins),
+            older,
+        ]
+    return found
+
+
+def _from_epoch(seconds: float) -> str:
+    return seconds_form(EPOCH + timedelta(seconds=seconds))

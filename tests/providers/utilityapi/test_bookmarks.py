@@ -14,8 +14,8 @@ from tap_utility_intervals.providers.utilityapi.bookmarks import (
     Edge,
     EventBookmark,
     IntervalBookmark,
+    upgrade,
 )
-from tap_utility_intervals.providers.utilityapi.upgrade import upgrade
 from tests.providers.utilityapi.scripted import Scripted, Warehouse, days, warned
 
 
