@@ -16,7 +16,7 @@ class Commands(click.Group):
 
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return ["collect", "doctor", "sandbox"]
+        return ["collect", "doctor", "load", "sandbox"]
 
     @override
     def main(self, *args: Any, **kwargs: Any) -> Any:
@@ -33,6 +33,10 @@ class Commands(click.Group):
             from tap_utility_intervals.commands.doctor import doctor  # noqa: PLC0415
 
             return doctor
+        if cmd_name == "load":
+            from tap_utility_intervals.commands.load import load_command  # noqa: PLC0415
+
+            return load_command
         return super().get_command(ctx, cmd_name)
 
 

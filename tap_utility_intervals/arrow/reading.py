@@ -78,7 +78,8 @@ def read(
     with as_before(signal.SIGINT, signal.SIGTERM):  # the caller's business
         tap = ArrowTap.of(config, bookmarks)
     try:
-        yield from tap.items(streams)
+        tap.select(streams)
+        yield from tap.items()
         tap.report.summarise()
     finally:
         tap.close()
@@ -123,20 +124,12 @@ class ArrowTap(TapUtilityIntervals):
     def state_writer(self) -> Any:
         return self.message_writer
 
-    def items(self, streams: Sequence[str] | None = None) -> Iterator[Item]:
-        """Yield the rows of each stream in batches, and bookmarks that cover them.
-
-        What came before an error, or a signal to stop, is yielded first.
+    def select(self, streams: Sequence[str] | None) -> None:
+        """Read these streams and no other; None leaves it at the usual ones.
 
         Raises:
             ConfigError: there is no such stream.
         """
-        self._select(streams)
-        for stream in self.streams.values():
-            if stream.selected:
-                yield from self._items_of(cast("PagedStream", stream))
-
-    def _select(self, streams: Sequence[str] | None) -> None:
         if streams is None:
             return
         if unknown := set(streams) - set(self.streams):
@@ -145,6 +138,15 @@ class ArrowTap(TapUtilityIntervals):
             raise ConfigError("streams", problem)
         for name, stream in self.streams.items():
             stream.selected = name in streams
+
+    def items(self) -> Iterator[Item]:
+        """Yield the rows of each stream in batches, and bookmarks that cover them.
+
+        What came before an error, or a signal to stop, is yielded first.
+        """
+        for stream in self.streams.values():
+            if stream.selected:
+                yield from self._items_of(cast("PagedStream", stream))
 
     def _items_of(self, stream: PagedStream) -> Iterator[Item]:
         rows: list[Row] = []

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from types import FrameType
 from typing import IO
 
 from tap_utility_intervals.commands.configuration import Failed
+from tap_utility_intervals.floor.locked import locked
 from tap_utility_intervals.providers.bookmarks import short_hash
 
 FOLDER = "tap-utility-intervals"
@@ -36,7 +36,7 @@ def alone(*account: str) -> Iterator[None]:
     """
     name = f"collect-{short_hash(account)}.lock"
     with _opened(name) as file:
-        if not _locked(file):
+        if not locked(file):
             raise Failed(BUSY)
         yield
 
@@ -78,19 +78,3 @@ def _folders() -> Iterator[Path]:
     except RuntimeError:  # nobody knows where home is
         pass
     yield Path(tempfile.gettempdir()) / FOLDER
-
-
-def _locked(file: IO[bytes]) -> bool:
-    """Whether the file is ours now; the system lets go of it when we end, however."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt  # noqa: PLC0415 - there only
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl  # noqa: PLC0415 - everywhere else
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

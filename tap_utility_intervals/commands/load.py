@@ -1,0 +1,109 @@
+"""`utility-intervals load`: the whole way into a warehouse, in one process."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.logging import ConsoleFormatter
+
+from tap_utility_intervals.commands.configuration import (
+    Failed,
+    Wrong,
+    config_option,
+    load,
+)
+from tap_utility_intervals.floor.errors import ConfigError, TapError
+
+if TYPE_CHECKING:
+    from tap_utility_intervals.store.base import Store
+
+FILES = (".duckdb", ".ddb", ".db")
+INTO = "warehouse.duckdb"
+
+
+@click.command("load")
+@config_option
+@click.option(
+    "--into",
+    "destination",
+    required=True,
+    metavar="DESTINATION",
+    help=f"A DuckDB file: {INTO}.",
+)
+@click.option("--schema", help="Where the tables go.  [default: main]")
+@click.option(
+    "--select",
+    metavar="STREAM,…",
+    help="Only these streams. Default: meters,intervals,usage,coverage.",
+)
+@click.option(
+    "--full-refresh",
+    is_flag=True,
+    help="Read everything again, as if for the first time; nothing is dropped.",
+)
+def load_command(
+    *,
+    sources: Sequence[str],
+    destination: str,
+    schema: str | None,
+    select: str | None,
+    full_refresh: bool,
+) -> None:
+    """Load what is new into a warehouse; run it again to bring it up to date.
+
+    Rows and bookmarks are stored together: whatever ends a load, the next one goes on.
+    Exit code 1: something could not be read or stored.
+    """
+    configuration = load(sources)
+    _log_to_standard_error()
+    store = _store(destination, schema)
+    from tap_utility_intervals.store import loading  # noqa: PLC0415 - an extra's
+
+    streams = [name.strip() for name in select.split(",")] if select else None
+    # Millions of rows come and go without a cycle among them: look for one seldom.
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
+    try:
+        code = loading.load(
+            configuration.config, store, streams, full_refresh=full_refresh
+        )
+    except (ConfigError, ConfigValidationError) as error:
+        raise Wrong(str(error)) from None
+    except TapError as error:
+        raise Failed(str(error)) from None
+    raise SystemExit(code)
+
+
+def _store(destination: str, schema: str | None) -> Store:
+    """The store that a destination names.
+
+    Raises:
+        Wrong: it names none.
+        Failed: what it needs is not installed.
+    """
+    if destination.endswith(FILES):
+        try:
+            from tap_utility_intervals.store.duckdb import DuckDB  # noqa: PLC0415 - extra
+        except ImportError as error:
+            raise Failed(_lacking("duckdb", error)) from None
+        return DuckDB(Path(destination), schema or "main")
+    raise Wrong(f"--into {destination}: name a DuckDB file, such as {INTO}.")
+
+
+def _lacking(extra: str, error: ImportError) -> str:
+    return (
+        f"{error.name} is not installed: pip install 'tap-utility-intervals[{extra}]'"
+    )
+
+
+def _log_to_standard_error() -> None:
+    """As the tap logs."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(ConsoleFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])

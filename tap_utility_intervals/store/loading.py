@@ -1,0 +1,140 @@
+"""Loading: what is read goes into a store, one commit after the other."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from tap_utility_intervals import runs
+from tap_utility_intervals.arrow.reading import ArrowTap, Batch, Item, Silence
+from tap_utility_intervals.floor.errors import TapError
+from tap_utility_intervals.stdout import Terminated
+from tap_utility_intervals.store.base import (
+    Pending,
+    Place,
+    Store,
+    StoreError,
+    state_of,
+    table_of,
+)
+
+ROWS = 500_000
+"""Rows of a commit: more need more memory, fewer more time."""
+
+BYTES = 150_000_000
+"""Bytes of a commit, where rows are unusually long."""
+
+SECONDS = 60.0
+"""Seconds between two commits, where rows come slowly."""
+
+
+def load(
+    config: Mapping[str, Any],
+    store: Store,
+    streams: Sequence[str] | None = None,
+    *,
+    full_refresh: bool = False,
+) -> int:
+    """Load what is new into a store; the exit code is the tap's.
+
+    Args:
+        config: the settings, as in the tap's configuration file.
+        store: where to; other loads into it are kept out.
+        streams: names; without any `meters`, `intervals`, `usage` and `coverage`.
+        full_refresh: read everything, as if for the first time. Nothing is dropped.
+
+    Raises:
+        ConfigError: a setting would have no effect, or there is no such stream.
+        ConfigValidationError: a setting cannot be used.
+        StoreError: the store cannot be used, or another load has it.
+    """
+    with store.alone():
+        kept = store.bookmarks()
+        # What is noted of a stream as a whole is no bookmark: clocks must pass it.
+        used = {p: text for p, text in kept.items() if not (full_refresh and p[1])}
+        tap = ArrowTap.of(config, state_of(used))
+        tap.select(streams)
+        loading = Loading(tap, store)
+        loading.forget([place for place in kept if place not in used])
+        return loading.run()
+
+
+class Loading:
+    """One load: commits, and how it ends."""
+
+    def __init__(self, tap: ArrowTap, store: Store) -> None:
+        """Load what `tap` reads into `store`, which is ours alone."""
+        self._tap = tap
+        self._store = store
+        self._pending = Pending()
+        self._stored: Counter[str] = Counter()
+        self._committed_at = time.monotonic()
+
+    def forget(self, places: Sequence[Place]) -> None:
+        """Let the first commit remove these bookmarks, unless it has new ones."""
+        self._pending.bookmarks.update(dict.fromkeys(places))
+
+    def run(self) -> int:
+        """Load everything; the exit code is the tap's: 0, 1, or 128 + n on signal n.
+
+        Whatever ends it, what was read is stored, with the bookmarks that cover it.
+        """
+        tap = self._tap
+        try:
+            code = self._load()
+        except StoreError as error:
+            tap.logger.error("%s", error)  # noqa: TRY400 - the sentence is enough
+            return runs.ILL
+        finally:
+            tap.close()
+        for stream, rows in self._stored.items():
+            tap.logger.info("%s: %s rows loaded", stream, f"{rows:,}")
+        return code
+
+    def _load(self) -> int:
+        tap = self._tap
+        try:
+            for item in tap.items():
+                self._take(item)
+            self._commit()
+            tap.report.summarise()
+        except Terminated as terminated:
+            self._commit()
+            tap.logger.warning("Asked to stop; what was read so far is stored.")
+            return 128 + terminated.signum
+        except StoreError:
+            raise
+        except TapError as error:
+            self._commit()
+            tap.logger.error("%s", error)  # noqa: TRY400 - the sentence is enough
+            return runs.ILL
+        except BaseException:
+            self._commit()
+            raise
+        return runs.exit_code(tap.report)
+
+    def _take(self, item: Item) -> None:
+        if not isinstance(item, Batch):
+            self._pending.note(item.stream, item.changes)
+            return
+        if self._is_due():  # with the bookmarks that followed the rows before
+            self._commit()
+        key = self._tap.streams[item.stream].primary_keys
+        self._pending.add(table_of(item.stream, key), item.rows)
+
+    def _is_due(self) -> bool:
+        is_late = time.monotonic() - self._committed_at >= SECONDS
+        return is_late or self._pending.rows >= ROWS or self._pending.bytes >= BYTES
+
+    def _commit(self) -> None:
+        if not self._pending:
+            return
+        # A signal waits until it is done, or ends us at once if that takes long.
+        with cast("Silence", self._tap.message_writer).lines.whole():
+            pending, self._pending = self._pending, Pending()
+            self._store.commit(pending)
+            for stream, batches in pending.batches.items():
+                self._stored[stream] += sum(rows.num_rows for rows in batches)
+            self._committed_at = time.monotonic()

@@ -1,0 +1,90 @@
+"""The SQL of the stores: sets of rows at a time, names quoted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tap_utility_intervals.store.base import Readings, Table
+
+
+def quoted(name: str) -> str:
+    """A name as SQL has it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def listed(names: Iterable[str], of: str = "") -> str:
+    """Names with commas between them, all of one relation if it is named."""
+    prefix = f"{of}." if of else ""
+    return ", ".join(prefix + quoted(name) for name in names)
+
+
+def same(key: Iterable[str], left: str = "held", right: str = "came") -> str:
+    """The condition that two rows have the same key."""
+    return " and ".join(f"{left}.{quoted(n)} = {right}.{quoted(n)}" for n in key)
+
+
+def differ(columns: Iterable[str]) -> str:
+    """The condition that two rows differ in any of these columns."""
+    return " or ".join(
+        f"held.{quoted(n)} is distinct from came.{quoted(n)}" for n in columns
+    )
+
+
+def delete(table: str, key: Iterable[str]) -> str:
+    """Delete from a table what is about to be inserted."""
+    return f"delete from {table} held using came where {same(key)}"  # noqa: S608 - quoted
+
+
+def is_older(readings: Readings) -> str:
+    """The condition that what came was read earlier than what is held."""
+    at = quoted(readings.read_at)
+    return f"coalesce(came.{at} < held.{at}, false)"
+
+
+def restated(table: Table, held: str) -> str:
+    """Select what is restated: rows of the table of restatements."""
+    readings = table.readings
+    assert readings  # noqa: S101 - for mypy
+    at = quoted(readings.read_at)
+    pairs = [
+        f"held.{quoted(n)} as {quoted(f'old_{n}')}, came.{quoted(n)}"
+        for n in readings.compared
+    ]
+    columns: Sequence[str] = (
+        listed(table.key, "came"),
+        *pairs,
+        f"held.{at} as last_seen_at, came.{at}",
+    )
+    return (
+        f"select {', '.join(columns)} from {held} held join came on {same(table.key)}"  # noqa: S608
+        f" where ({differ(readings.compared)}) and not {is_older(readings)}"
+    )
+
+
+COVERED = """
+    create temp table covered as
+    select distinct
+        old.provider, old.source, old.range_start, old.range_end, old.read_at
+    from {coverage} old
+    join {coverage} new
+        on new.provider = old.provider and new.source = old.source
+        and new.range_start <= old.range_start and new.range_end >= old.range_end
+        and new.read_at > old.read_at
+    where old.is_complete and new.is_complete
+        and old.source in (select source from came)
+"""
+"""Finds complete rows that a later complete one covers as a whole."""
+
+PRUNE = """
+    delete from {coverage} held using covered
+    where held.provider = covered.provider and held.source = covered.source
+        and held.range_start = covered.range_start and held.read_at = covered.read_at
+        and not exists (
+            select 1 from {intervals} one
+            where one.provider = covered.provider
+                and coalesce(one.connection_id, one.meter_key) = covered.source
+                and one.interval_start >= covered.range_start
+                and one.interval_start < covered.range_end
+                and one.read_at < covered.read_at)
+"""
+"""Deletes of these where no older reading is left: they say nothing any more."""
