@@ -126,23 +126,17 @@ class _Task(Generic[J, T]):
         """Produce every item, each one only when there is room for it."""
         end = _End()
         try:
-            self._run(iter(produce(self.job)), stopping)
+            items = iter(produce(self.job))
+            try:
+                self.room.get()
+                while not stopping.is_set() and (item := next(items, end)) is not end:
+                    self.items.put(item)
+                    self.room.get()
+            finally:
+                _close(items)
         except BaseException as error:  # noqa: BLE001 - raised by the consumer
             end.error = error
         self.items.put(end)
-
-    def _run(self, items: Iterator[T], stopping: threading.Event) -> None:
-        try:
-            while True:
-                self.room.get()
-                if stopping.is_set():
-                    return
-                item = next(items, _NOTHING)
-                if isinstance(item, _Nothing):
-                    return
-                self.items.put(item)
-        finally:
-            _close(items)
 
 
 class _Failed(_Task[J, T]):
@@ -159,13 +153,6 @@ class _Failed(_Task[J, T]):
         self, produce: Callable[[J], Iterable[T]], stopping: threading.Event
     ) -> None:
         """Do nothing: the failure waits for the consumer."""
-
-
-class _Nothing:
-    """No item; a type of its own, so that any value may be one."""
-
-
-_NOTHING = _Nothing()
 
 
 class _Crew(Generic[J, T]):
