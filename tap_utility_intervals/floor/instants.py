@@ -23,7 +23,7 @@ _INSTANT = re.compile(
     r"([0-9]{2})(?::?([0-9]{2})(?::?([0-9]{2})(?:[.,]([0-9]{1,9}))?)?)?"
     r" ?(Z|z|[+\u2212-][0-9]{2}(?::?[0-9]{2})?)?"
 )
-_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def parse_instant(text: object, *, naive_is_utc: bool = False) -> datetime:
@@ -130,11 +130,9 @@ def parse_date(text: object) -> str:
         ValueError: Anything else, an instant included: its local date is
             `parse_instant(text).date()`, which is for the caller to decide.
     """
-    found = _DATE.fullmatch(text) if isinstance(text, str) else None
-    if found is None:
+    if not isinstance(text, str) or not _DATE.fullmatch(text):
         raise ValueError("not a date such as 2026-05-27")
-    year, month, day = map(int, found.groups())
-    return date(year, month, day).isoformat()
+    return date.fromisoformat(text).isoformat()
 
 
 def offset_seconds(moment: datetime) -> int | None:

@@ -106,8 +106,6 @@ class Watch:
         self._closed.set()
 
     def _start(self) -> None:
-        if self._thread is not None:
-            return
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._look, daemon=True)

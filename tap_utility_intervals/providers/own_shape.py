@@ -103,7 +103,11 @@ class _Reader(Values):
         if value is None:
             return None
         kinds = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
-        if isinstance(value, list) and _is_range(schema) and len(value) == len(RANGE):
+        if (
+            isinstance(value, list)
+            and len(value) == len(RANGE)
+            and tuple(schema.get("properties", ())) == RANGE
+        ):
             value = dict(zip(RANGE, value, strict=True))
         if isinstance(value, dict) and "object" in kinds:
             if "properties" in schema:
@@ -148,10 +152,6 @@ class _Reader(Values):
         if day is not None and day != value:
             self.extra[path] = value
         return day
-
-
-def _is_range(schema: Mapping[str, Any]) -> bool:
-    return tuple(schema.get("properties", ())) == RANGE
 
 
 def _without_secrets(value: Any) -> Any:  # noqa: ANN401 - JSON

@@ -153,7 +153,7 @@ def owner(item: Raw | dict[str, Any]) -> str | None:
             return _OWNER.decode(item).meter_uid or None
         except (msgspec.DecodeError, UnicodeDecodeError):
             try:
-                item = _loosely(item)
+                item = loads(bytes(item))
             except ValueError:  # nested too deeply
                 return None
     return _text(item.get("meter_uid")) if isinstance(item, dict) else None
@@ -180,7 +180,7 @@ def block(
                 return _STRICT.decode(item)
         except (msgspec.DecodeError, UnicodeDecodeError):
             pass  # it is read loosely
-        item = _loosely(item)
+        item = loads(bytes(item))
     if not isinstance(item, dict):
         raise ValueError("an Interval object that is no object")  # noqa: TRY004 - the body's fault
     base = item.get("base")
@@ -209,10 +209,6 @@ def _is_plain(item: bytes) -> bool:
     """
     first = max(item.find(b'"readings"'), 0)
     return not holds_nul(item) and not _FINE.search(item, first, first + HEAD)
-
-
-def _loosely(item: Raw) -> Any:  # noqa: ANN401 - JSON
-    return loads(bytes(item))
 
 
 def _readings(
