@@ -22,13 +22,6 @@ class Shared:
     others: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    reader: str
-    offset: int
-    size: int
-
-
 class Spool:
     """Bodies by URL, each handed over once; safe to share between threads.
 
@@ -39,7 +32,8 @@ class Spool:
     def __init__(self) -> None:
         """Begin with nothing shared: nothing is kept."""
         self._paths: tuple[str, ...] = ()
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, tuple[str, int, int]] = {}
+        """By URL: who read the body, where it is in the file, how long it is."""
         self._lock = threading.Lock()
         self._file: SpooledTemporaryFile[bytes] | None = None
 
@@ -62,19 +56,19 @@ class Spool:
             if not self._paths:
                 return
             try:
-                self._kept[url] = _Kept(reader, self._append(packed), len(packed))
+                self._kept[url] = reader, self._append(packed), len(packed)
             except OSError:  # no room: then it is asked for twice
                 self._drop()
 
     def take(self, url: str, reader: str) -> bytes | None:
         """The body that another reader got, once; None if there is none."""
         with self._lock:
-            found = self._kept.get(url)
-            if found is None or found.reader == reader or self._file is None:
+            known_to, offset, size = self._kept.get(url, (reader, 0, 0))
+            if known_to == reader or self._file is None:
                 return None
             del self._kept[url]
-            self._file.seek(found.offset)
-            packed = self._file.read(found.size)
+            self._file.seek(offset)
+            packed = self._file.read(size)
             if not self._kept:
                 self._file.seek(0)
                 self._file.truncate()
