@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tap_utility_intervals.floor.errors import ConfigError
+from tap_utility_intervals.floor.outcomes import Report
 from tap_utility_intervals.providers import PROVIDERS
 from tap_utility_intervals.settings import shared
 from tap_utility_intervals.settings.shared import JSONSchema
@@ -17,6 +18,11 @@ WELL, ILL = 0, 1
 
 class Absent(ConfigError):  # noqa: N818 - it says what happened
     """A file that is not there."""
+
+
+def exit_code(report: Report) -> int:
+    """0 if everything was read that there is, else 1."""
+    return ILL if report.failed else WELL
 
 
 def own_settings() -> dict[str, JSONSchema]:

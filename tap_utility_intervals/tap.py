@@ -223,7 +223,7 @@ class TapUtilityIntervals(HookedTap):
             with suppress(OutputGone):
                 self.write_last_state()
             raise
-        self._leave(runs.ILL if self.report.failed else runs.WELL)
+        self._leave(runs.exit_code(self.report))
 
     def _end(self, code: int, error: Exception | None = None) -> NoReturn:
         """Write the last STATE and leave."""
