@@ -12,7 +12,7 @@ import io
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TextIO
@@ -59,8 +59,11 @@ class Lines:
         self._writing: _thread.LockType | None = None
         self._gone: OSError | None = None
 
-    def write(self, *parts: bytes | memoryview) -> None:
-        """Write parts that together are whole lines, all of them, and flush them.
+    def write(self, pieces: Iterable[bytes]) -> int:
+        """Write pieces that together are whole lines, all of them, and flush them.
+
+        Returns:
+            How many bytes they were.
 
         Raises:
             OutputGone: it takes no more, now or since an earlier write.
@@ -71,7 +74,7 @@ class Lines:
                 raise OutputGone(self._gone)
             stream = sys.stdout if self._stream is None else self._stream
             try:
-                write_out(stream, *parts)
+                return write_out(stream, pieces)
             except OSError as error:
                 self._gone = error
                 _let_go(stream)
@@ -130,8 +133,8 @@ def _end_unless(released: _thread.LockType, code: int) -> None:
         os._exit(code)
 
 
-def write_out(stream: TextIO | None, *parts: bytes | memoryview) -> None:
-    """Write parts that together are whole lines, all of them, and flush them.
+def write_out(stream: TextIO | None, pieces: Iterable[bytes]) -> int:
+    """Write pieces that together are whole lines, all of them, and flush them.
 
     Raises:
         OSError: the stream is broken, full or closed.
@@ -142,21 +145,22 @@ def write_out(stream: TextIO | None, *parts: bytes | memoryview) -> None:
     binary = getattr(stream, "buffer", None)
     if isinstance(binary, (io.BufferedIOBase, io.RawIOBase)):
         stream.flush()
-        for part in parts:
-            _write_whole(binary, part)
+        size = sum(_write_whole(binary, piece) for piece in pieces)
         binary.flush()
     else:
-        stream.write(b"".join(parts).decode())
+        whole = b"".join(pieces)
+        size = len(whole)
+        stream.write(whole.decode())
         stream.flush()
+    return size
 
 
-def _write_whole(
-    binary: io.BufferedIOBase | io.RawIOBase, part: bytes | memoryview
-) -> None:
+def _write_whole(binary: io.BufferedIOBase | io.RawIOBase, piece: bytes) -> int:
     """Write all of it: unbuffered, as with PYTHONUNBUFFERED, a signal cuts a write."""
-    left = memoryview(part)
+    left = memoryview(piece)
     while left:
         left = left[binary.write(left) or 0 :]
+    return len(piece)
 
 
 @contextmanager

@@ -195,7 +195,7 @@ class TapUtilityIntervals(HookedTap):
         """Write the catalog, whole or not at all."""
         text = self.catalog_json_text
         try:
-            self.pages.lines.write(f"{text}\n".encode())
+            self.pages.lines.write([f"{text}\n".encode()])
         except OutputGone as gone:
             self._leave(runs.ILL, gone)
         return text

@@ -39,7 +39,7 @@ def lines() -> Lines:
 def test_a_signal_in_the_midst_of_a_line_waits_for_its_end(lines: Lines) -> None:
     out = Interrupting(lambda: lines.on_signal(signal.SIGTERM))
     with redirect_stdout(out), pytest.raises(Terminated) as caught:
-        lines.write(b"one whole line\n")
+        lines.write([b"one whole line\n"])
     assert out.getvalue() == "one whole line\n"
     assert caught.value.signum == signal.SIGTERM
     assert caught.value.code == 143
@@ -74,12 +74,12 @@ def test_after_the_signal_the_last_lines_can_be_written(
 
     if in_the_midst:
         with redirect_stdout(Interrupting(strike)), pytest.raises(Terminated):
-            lines.write(b"record\n")
+            lines.write([b"record\n"])
     else:
         with pytest.raises(Terminated):
             strike()
     with redirect_stdout(io.StringIO()) as out:
-        lines.write(b"state\n")
+        lines.write([b"state\n"])
     assert out.getvalue() == "state\n"
 
 
@@ -93,7 +93,7 @@ def test_a_second_signal_changes_nothing(
         lines.on_signal(signal.SIGINT)
 
     def write() -> None:
-        lines.write(b"line\n")
+        lines.write([b"line\n"])
         strike()
 
     out = Interrupting(strike) if in_the_midst else io.StringIO()
@@ -102,7 +102,7 @@ def test_a_second_signal_changes_nothing(
     assert caught.value.signum == signal.SIGTERM
     lines.on_signal(signal.SIGINT)
     with redirect_stdout(out):
-        lines.write(b"x\n")
+        lines.write([b"x\n"])
     assert out.getvalue() == "line\nx\n"
 
 
@@ -121,13 +121,13 @@ def test_a_pipe_that_nobody_reads_is_told_at_this_write_and_at_all_later_ones(
     with os.fdopen(writing, "w") as pipe, redirect_stdout(pipe):
         for _ in range(2):
             with pytest.raises(OutputGone, match="Nobody reads the output any more"):
-                lines.write(b"line\n")
+                lines.write([b"line\n"])
 
 
 def test_a_full_disk_is_told_with_its_reason(lines: Lines) -> None:
     full = failing(OSError(28, "No space left on device"))
     with redirect_stdout(full), pytest.raises(OutputGone, match="No space left"):
-        lines.write(b"line\n")
+        lines.write([b"line\n"])
 
 
 def test_an_output_that_was_closed_before_the_start_is_told(
@@ -135,12 +135,12 @@ def test_an_output_that_was_closed_before_the_start_is_told(
 ) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     with pytest.raises(OutputGone, match="Bad file descriptor"):
-        lines.write(b"line\n")
+        lines.write([b"line\n"])
 
 
 def test_a_write_that_fails_leaves_the_process_interruptible(lines: Lines) -> None:
     with redirect_stdout(failing(BrokenPipeError(32, "x"))), pytest.raises(OutputGone):
-        lines.write(b"line\n")
+        lines.write([b"line\n"])
     with pytest.raises(Terminated):
         lines.on_signal(signal.SIGTERM)
 
@@ -155,9 +155,9 @@ sys.stderr.write("ready\\n")
 sys.stderr.flush()
 try:
     {before}
-    lines.write(b"x" * 10_000_000)
+    lines.write([b"x" * 10_000_000])
 except stdout.Terminated:
-    lines.write(b"y" * 10_000_000)
+    lines.write([b"y" * 10_000_000])
 """
 
 

@@ -55,7 +55,7 @@ class Output(Lines):
 
     def send(self, kind: str, field: str, body: Mapping[str, object]) -> None:
         """Write one message, such as `{"type": "SPEC", "spec": …}`."""
-        self.write(ENCODER.encode({"type": kind, field: body}) + b"\n")
+        self.write([ENCODER.encode({"type": kind, field: body}) + b"\n"])
 
     def log(self, level: str, message: str, stack: str | None = None) -> None:
         """Say something to people."""

@@ -11,7 +11,7 @@ from singer_sdk.singerlib.encoding.base import GenericSingerWriter
 from typing_extensions import override
 
 from tap_utility_intervals.airbyte.output import Output, now_ms
-from tap_utility_intervals.singer.writer import ENCODER, Row
+from tap_utility_intervals.singer.writer import ENCODER, Row, rendered
 
 NO_CURSOR = "__ab_no_cursor_state_message"
 """What stands in the state of a stream that has no bookmark."""
@@ -80,36 +80,33 @@ class AirbyteWriter(GenericSingerWriter[bytes, Message]):
     ) -> None:
         """Write one RECORD for each row, in order, as one buffer."""
         if rows:
-            # One line a row; no row holds a raw newline, for JSON escapes it.
-            self._write_records(stream, ENCODER.encode_lines(rows), len(rows))
+            self._write_records(stream, rows)
 
     @override
     def write_message(self, message: Message) -> None:
         if isinstance(message, StateMessage):
             self._offer(message.value.get("bookmarks", {}))
         elif isinstance(message, RecordMessage):
-            self._write_records(message.stream, self.serialize_message(message), 1)
+            self._write_records(message.stream, [message.record])
 
     @override
     def serialize_message(self, message: Message) -> bytes:
-        """A record alone on its line, as `encode_lines` makes it."""
+        """A record alone on its line."""
         record = message.record if isinstance(message, RecordMessage) else {}
         return ENCODER.encode(record) + b"\n"
 
-    def _write_records(self, name: str, lines: bytes, count: int) -> None:
+    def _write_records(self, name: str, rows: Sequence[Row]) -> None:
         stream = self._stream
         if stream is None or stream.name != name:
             text = f"records of {name}, which is not being read"
             raise RuntimeError(text)
-        head = stream.head % now_ms()
-        buffer = head + lines[:-1].replace(b"\n", b"}}\n" + head) + b"}}\n"
+        parts = rendered(rows, stream.head % now_ms(), b"}}\n")
         with self._output.whole():
             if not stream.is_running:
                 stream.is_running = True
                 self._output.status(name, "RUNNING")
-            self._output.write(buffer)
-            stream.uncounted += count
-            self.record_bytes += len(buffer)
+            self.record_bytes += self._output.write(parts)
+            stream.uncounted += len(rows)
 
     def _offer(self, bookmarks: Mapping[str, Any]) -> None:
         """Note a STATE; what waited is sent if this one differs from it."""
@@ -128,5 +125,5 @@ class AirbyteWriter(GenericSingerWriter[bytes, Message]):
             b'"sourceStats":{"recordCount":%d.0}}}\n'
         ) % (ENCODER.encode(stream.name), state, stream.uncounted)
         with self._output.whole():
-            self._output.write(line)
+            self._output.write([line])
             stream.sent, stream.uncounted = state, 0

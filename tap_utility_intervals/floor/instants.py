@@ -17,6 +17,8 @@ import msgspec
 EARLIEST = datetime.min.replace(tzinfo=timezone.utc)
 FAR = datetime.max.replace(tzinfo=timezone.utc)
 """The ends of the calendar."""
+MICROSECOND = timedelta(microseconds=1)
+"""Nothing here is shorter."""
 
 _INSTANT = re.compile(
     r"([0-9]{4})(?:-([0-9]{2})-([0-9]{2})|([0-9]{2})([0-9]{2}))[Tt ]"

@@ -27,8 +27,9 @@ from singer_sdk.singerlib import RecordMessage
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
+from tap_utility_intervals.floor.blocks import RowBlock
 from tap_utility_intervals.singer.state import Bookmarks, StateOutlet
-from tap_utility_intervals.singer.writer import ENCODER, PageWriter, Row
+from tap_utility_intervals.singer.writer import PageWriter, Row, rendered
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
@@ -191,6 +192,8 @@ class PagedStream(Stream):
 
 def narrowed(rows: Sequence[Row], columns: frozenset[str]) -> Sequence[Row]:
     """The rows with these columns only, in their order; rows have all one form."""
+    if isinstance(rows, RowBlock):
+        return rows.narrowed(columns)
     first = rows[0]
     if isinstance(first, dict):
         # The provider's own columns: a few thousand rows, not millions.
@@ -216,9 +219,8 @@ def as_records(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
     They go through the encoder, so that the two paths cannot differ in a value.
     """
-    return cast(
-        "list[dict[str, Any]]", _RECORDS.decode_lines(ENCODER.encode_lines(rows))
-    )
+    lines = b"".join(rendered(rows, b"", b"\n"))
+    return cast("list[dict[str, Any]]", _RECORDS.decode_lines(lines))
 
 
 _RECORDS = msgspec.json.Decoder(float_hook=Decimal)

@@ -6,7 +6,7 @@ own writer makes, at a fraction of the cost (`docs/decisions/0004-page-wise-path
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from typing import Any, Protocol, TypeAlias
 
@@ -15,13 +15,34 @@ from singer_sdk.singerlib import Message, StateMessage
 from singer_sdk.singerlib.encoding import SimpleSingerWriter
 from typing_extensions import override
 
+from tap_utility_intervals.floor.blocks import ENCODER, RowBlock
 from tap_utility_intervals.floor.instants import micros_form
 from tap_utility_intervals.stdout import Lines
 
-ENCODER = msgspec.json.Encoder(decimal_format="number")
+__all__ = ["ENCODER", "PageWriter", "Row", "SingerWriter", "rendered"]
 
 Row: TypeAlias = msgspec.Struct | dict[str, Any]
 """A record before it is encoded: a struct where the columns are ours."""
+
+
+AT_ONCE = 100
+"""Rows, about 70 kB: larger pieces of memory cost more than what is done with them."""
+
+
+def rendered(rows: Sequence[Row], before: bytes, after: bytes) -> Iterable[bytes]:
+    """The rows as JSON, each between two texts, in pieces to be written in order.
+
+    Raises:
+        UnicodeEncodeError: a map made a text of half a character.
+    """
+    if isinstance(rows, RowBlock):
+        return map(str.encode, rows.lines(before.decode(), after.decode(), AT_ONCE))
+    # One line a row; no row holds a raw newline, for JSON escapes it.
+    pages = (rows[begin : begin + AT_ONCE] for begin in range(0, len(rows), AT_ONCE))
+    return [
+        before + ENCODER.encode_lines(page)[:-1].replace(b"\n", after + before) + after
+        for page in pages
+    ]
 
 
 class PageWriter(Protocol):
@@ -59,19 +80,13 @@ class SingerWriter(SimpleSingerWriter):
         tail = b',"time_extracted":"%b"}\n' % extracted
         if version is not None:
             tail = b',"version":%d%b' % (version, tail)
-        # One line a row; no row holds a raw newline, for JSON escapes it. The envelopes
-        # go in with one copy: the head of a row that does not follow is left out.
-        lines = ENCODER.encode_lines(rows).replace(b"\n", tail + head)
-        self.record_bytes += len(lines)
-        self.lines.write(head, memoryview(lines)[: -len(head)])
+        self.record_bytes += self.lines.write(rendered(rows, head, tail))
 
     @override
     def write_message(self, message: Message) -> None:
         if isinstance(message, StateMessage):
-            self.lines.write(
-                b'{"type":"STATE","value":%b}\n' % ENCODER.encode(message.value)
-            )
+            line = b'{"type":"STATE","value":%b}\n' % ENCODER.encode(message.value)
+            self.lines.write([line])
             return
         line = self.format_message(message).encode() + b"\n"
-        self.record_bytes += len(line)
-        self.lines.write(line)
+        self.record_bytes += self.lines.write([line])

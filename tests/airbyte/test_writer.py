@@ -213,7 +213,7 @@ def test_a_broken_pipe_is_told_to_the_writer_and_spared_the_logs() -> None:
     with logging_to(output, debug=False):
         logging.getLogger("any").warning("nobody hears it")
     with pytest.raises(OutputGone):
-        output.write(b"{}\n")
+        output.write([b"{}\n"])
 
 
 @pytest.mark.parametrize(

@@ -224,7 +224,7 @@ def test_the_order_of_what_went_through_print_is_kept(
     text = io.TextIOWrapper(io.BufferedWriter(raw))
     monkeypatch.setattr(sys, "stdout", text)
     print("first", flush=False)  # noqa: T201
-    SingerWriter().lines.write("zwölf\n".encode())
+    SingerWriter().lines.write(["zwölf\n".encode()])
     assert raw.getvalue().decode() == "first\nzwölf\n"
 
 

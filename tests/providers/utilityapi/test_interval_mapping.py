@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -10,62 +13,134 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tap_utility_intervals.floor.blocks import ENCODER, RowBlock
 from tap_utility_intervals.floor.records import IntervalRecord
-from tap_utility_intervals.providers.utilityapi.mapping import intervals
-from tap_utility_intervals.providers.utilityapi.mapping.intervals import rows, timed
+from tap_utility_intervals.providers.utilityapi.intervals.twins import arranged
+from tap_utility_intervals.providers.utilityapi.mapping import readings as mapping
+from tap_utility_intervals.providers.utilityapi.mapping.intervals import rows
 from tap_utility_intervals.providers.utilityapi.mapping.meters import meter
 from tap_utility_intervals.providers.utilityapi.objects import block
+from tap_utility_intervals.singer.streams import narrowed
+from tap_utility_intervals.singer.writer import rendered
 from tests.providers.utilityapi.serving import held, quarter
 
 METER = meter({"uid": "58", "base": {"service_class": "res-electric"}}, "now")
 
-numbers = st.sampled_from(["0.5", "-0.10", "12", "1e3", '"7"', "null", '""', "true"])
-plain = st.sampled_from(["0.5", "0.166", "-0.10", "12", "0"])
-points = st.sampled_from(
-    [("net", "kwh"), ("fwd", "kwh"), ("rev", "kwh"), ("max", "kw"), ("fwd", "therms")]
+LONG = "123456789012345678901234567890." + "1" * 30
+numbers = st.sampled_from(
+    (
+        *("0.5", "-0.10", "12", "1e3", '"7"', '"1,234.5"', "null", '""', "true"),
+        *(LONG, "1e299", "-0", "0." + "0" * 37 + "1", "{}", "[1]", '"\\u0000"'),
+    )
 )
+plain = st.sampled_from(["0.5", "0.166", "-0.10", "12", "0", "-0", "1" * 39])
+points = st.sampled_from(
+    (
+        *(("net", "kwh"), ("fwd", "kwh"), ("rev", "kwh"), ("max", "kw")),
+        *(("fwd", "therms"), ("net", "ccf"), ("x", "Ünits"), ("net", "kvar")),
+        *((None, None), (None, "kwh")),
+    )
+)
+ZONES = ("-04:00", "-05:00", "Z", "+05:30")
 
 
 @st.composite
 def blocks(draw: st.DrawFn) -> str:
     """The JSON of a block whose readings are alike, or nearly so."""
-    kinds = draw(st.lists(points, min_size=1, max_size=3, unique=True))
+    kinds = draw(st.lists(points, max_size=3, unique=draw(st.booleans())))
+    numbered = draw(st.sampled_from([None, "M-1"]))
+    own = draw(st.sampled_from(["twin", "null", "other"]))
+    often = draw(st.sampled_from([0, 3, 40]))
+    zone = draw(st.sampled_from(ZONES))
+    minutes = draw(st.sampled_from([15, 60, 1440]))
     readings = []
-    for number in range(draw(st.integers(1, 4))):
-        odd = draw(st.integers(0, 5)) == 0
+    moment = datetime.fromisoformat("2026-11-01T00:00:00")
+    for _ in range(draw(st.integers(1, 60))):
+        odd = bool(often) and draw(st.integers(0, often)) == 0
         values = [draw(numbers if odd else plain) for _ in kinds]
         chosen = draw(st.permutations(kinds)) if odd else kinds
-        kwh = draw(numbers) if odd else values[0]
+        twin = values[0] if values else draw(plain)
+        kwh = {"twin": twin, "null": "null", "other": draw(plain)}[own]
+        if odd:
+            kwh = draw(numbers)
+            zone = draw(st.sampled_from(ZONES))
+            moment += timedelta(minutes=draw(st.sampled_from([0, 0, 15, 61])))
+        number = f', "meter_number": "{numbered}"' if numbered and not odd else ""
         datapoints = ",".join(
-            f'{{"type": "{kind}", "unit": "{unit}", "value": {value}}}'
+            f'{{"type": {json.dumps(kind)}, "unit": {json.dumps(unit)}, '
+            f'"value": {value}{number}}}'
             for (kind, unit), value in zip(chosen, values, strict=True)
         )
-        start, end = quarter(number), quarter(number + 1)
+        start, moment = moment, moment + timedelta(minutes=minutes)
+        end = moment + timedelta(seconds=draw(st.sampled_from([-1, 60])) if odd else 0)
         readings.append(
-            f'{{"start": "{start}", "end": "{end}", "kwh": {kwh}, '
-            f'"datapoints": [{datapoints}]}}'
+            f'{{"start": "{start.isoformat()}{zone}", "end": "{end.isoformat()}{zone}"'
+            f', "kwh": {kwh}, "datapoints": [{datapoints}]}}'
         )
+    if draw(st.booleans()):
+        readings.reverse()
     return json.dumps(held("READINGS")).replace('"READINGS"', ",".join(readings))
 
 
-def made(text: str) -> list[IntervalRecord]:
+def made(text: str, warnings: list[str]) -> list[Sequence[IntervalRecord]]:
     found = block(msgspec.Raw(text.encode()), pytest.fail)
-    return rows(found, timed(found.readings, pytest.fail), METER, lambda _: None)
+    readings = arranged(found.readings, pytest.fail)
+    return list(rows(found, readings, slice(None), METER, warnings.append))
 
 
-@given(blocks())
-def test_the_short_way_leads_to_the_same_rows(text: str) -> None:
-    short = made(text)
+def lines(pages: list[Sequence[IntervalRecord]], without: frozenset[str]) -> bytes:
+    columns = frozenset(IntervalRecord.__struct_fields__) - without
+    return b"".join(
+        part for page in pages for part in rendered(narrowed(page, columns), b"<", b">")
+    )
+
+
+@given(
+    blocks(),
+    st.frozensets(st.sampled_from(IntervalRecord.__struct_fields__), max_size=27),
+)
+def test_readings_that_are_alike_lead_to_the_same_lines(
+    text: str, without: frozenset[str]
+) -> None:
+    """Byte for byte, as rows one by one, and whatever columns are wanted."""
+    warned: list[str] = []
+    pages = made(text, warned)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(intervals, "_blanks", lambda *_: None)
-        assert made(text) == short
-    assert short
+        patch.setattr(mapping, "_alike", lambda *_: None)
+        told: list[str] = []
+        slowly = made(text, told)
+    assert lines(pages, without) == lines(slowly, without)
+    assert warned == told
+    assert not any(isinstance(page, RowBlock) for page in slowly)
+    # One by one they have the same values, too.
+    assert lines([list(page) for page in pages], without) == lines(slowly, without)
+    assert sum(map(len, pages)) == len([row for page in pages for row in page])
+    assert pages
+
+
+@pytest.mark.parametrize(
+    ("odd", "rows_one_by_one"),
+    [(None, 0), ('{"kwh": null}', 16), ('{"kwh": "1"}', 16), ('{"kwh": 1e9}', 16)],
+)
+def test_an_odd_reading_takes_few_neighbours_with_it(
+    odd: str | None, rows_one_by_one: int
+) -> None:
+    readings = [
+        {"start": quarter(n), "end": quarter(n + 1), "kwh": 0.5} for n in range(80)
+    ]
+    if odd:
+        readings[40] |= json.loads(odd, parse_float=Decimal)
+    found = {**held(), "readings": readings}
+    pages = made(ENCODER.encode(found).decode(), [])
+    plainly = [page for page in pages if not isinstance(page, RowBlock)]
+    assert sum(map(len, plainly)) == rows_one_by_one
+    assert sum(map(len, pages)) == 80
 
 
 def one(reading: dict[str, Any]) -> dict[str, Any]:
     times = {"start": quarter(0), "end": quarter(1)}
-    found = block({**held(), "readings": [{**times, **reading}]}, pytest.fail)
-    (row,) = rows(found, timed(found.readings, pytest.fail), METER, lambda _: None)
+    found = {**held(), "readings": [{**times, **reading}]}
+    ((row,),) = made(ENCODER.encode(found).decode(), [])
     return {name: getattr(row, name) for name in row.__struct_fields__}
 
 

@@ -23,7 +23,6 @@ from tap_utility_intervals.providers.utilityapi.intervals.plan import (
 )
 from tap_utility_intervals.providers.utilityapi.intervals.promises import Comparison
 from tap_utility_intervals.providers.utilityapi.mapping.meters import Meter, meter
-from tap_utility_intervals.providers.utilityapi.objects import Reading
 from tap_utility_intervals.providers.utilityapi.rules import Rules
 from tests.providers.utilityapi.scripted import stamp
 
@@ -181,7 +180,8 @@ def came(*ranges: Range, step: timedelta = HOUR) -> Arrived:
     arrived = Arrived(NOW)
     for start, end in ranges:
         begins = [start + n * step for n in range((end - start) // step)]
-        arrived.note([(b, b + step, 0, Reading(b, b + step)) for b in begins])
+        if begins:
+            arrived.note(begins, [begin + step for begin in begins])
     return arrived
 
 
@@ -370,10 +370,9 @@ def test_what_arrived_is_counted_and_measured() -> None:
 )
 def test_a_minute_is_no_hole(gap: timedelta, ranges: int, overlaps: int) -> None:
     begin = day(1)
-    one = (begin, begin + HOUR, 0, Reading(begin, begin + HOUR))
     then = begin + HOUR + gap
     arrived = Arrived(NOW)
-    arrived.note([one, (then, then + HOUR, 0, Reading(then, then + HOUR))])
+    arrived.note([begin, then], [begin + HOUR, then + HOUR])
     assert len(arrived.ranges) == ranges
     assert arrived.overlaps == overlaps
 

@@ -136,8 +136,8 @@ def test_blocks_come_back_oldest_first_and_whole(
         page = intervals_page(encoded({"intervals": [item], "next": None}))
         held.add(page.items[0], "2026-03-20T12:00:00.000000Z")
     found = list(held.blocks(plan.windows))
-    assert [len(readings) for _, readings in found] == [96] * 4
-    firsts = [min(one[0] for one in readings) for _, readings in found]
-    assert firsts == sorted(firsts)
+    assert [len(readings.starts) for _, readings in found] == [96] * 4
+    starts = [start for _, readings in found for start in readings.starts]
+    assert starts == sorted(starts)
     assert {b.read_at for b, _ in found} == {"2026-03-20T12:00:00.000000Z"}
     held.close()

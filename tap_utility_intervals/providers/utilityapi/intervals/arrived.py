@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
-from operator import itemgetter
+from operator import lt, sub
+from typing import NamedTuple
+
+import msgspec
 
 from tap_utility_intervals.floor.coverage import Stretch
 from tap_utility_intervals.floor.ranges import Range
-from tap_utility_intervals.providers.utilityapi.mapping.intervals import Timed
 
 SLACK = timedelta(minutes=1)
 """Some utilities end a reading at 14:59 or 14:59:59; that is no hole."""
 
 SAMPLE = 1_000
 """So many readings tell how long one usually is."""
+
+
+class _Seen(NamedTuple):
+    """Starts of readings, a few bytes for each."""
+
+    first: datetime
+    last: datetime
+    readings: int
+    packed: bytes
+
+
+_PACK = msgspec.msgpack.Encoder().encode
+_UNPACK = msgspec.msgpack.Decoder(list[datetime]).decode
 
 
 @dataclass
@@ -36,31 +49,31 @@ class Arrived:
     overlaps: int = 0
     reversals: int = 0
     """How many end at their start or before it."""
-    # Sixteen bytes a reading, in ascending order.
-    _starts: array[float] = field(default_factory=lambda: array("d"))
-    _ends: array[float] = field(default_factory=lambda: array("d"))
+    _seen: list[_Seen] = field(default_factory=list)
+    _lengths: Counter[timedelta] = field(default_factory=Counter)
+    """Of the first readings, how often."""
 
-    def note(self, readings: Sequence[Timed]) -> None:
+    def note(self, starts: Sequence[datetime], ends: Sequence[datetime]) -> None:
         """Take distinct readings in ascending order, none before those taken."""
-        self._starts.extend([one[0].timestamp() for one in readings])
-        self._ends.extend([one[1].timestamp() for one in readings])
-        past = bisect_right(readings, self.run_start, key=itemgetter(0))
-        if past and (self.newest is None or readings[past - 1][0] > self.newest):
-            self.newest = readings[past - 1][0]
-        self._cover(readings)
+        self._seen.append(_Seen(starts[0], starts[-1], len(starts), _PACK(starts)))
+        left = SAMPLE - self._lengths.total()
+        self._lengths.update(map(sub, ends[:left], starts))
+        past = bisect_right(starts, self.run_start)
+        if past and (self.newest is None or starts[past - 1] > self.newest):
+            self.newest = starts[past - 1]
+        self._cover(starts, ends)
 
     def between(self, start: datetime, end: datetime) -> int:
         """How many readings start in `[start, end)`."""
-        first, last = start.timestamp(), end.timestamp()
-        return max(
-            bisect_left(self._starts, last) - bisect_left(self._starts, first), 0
-        )
+        return max(self._before(end) - self._before(start), 0)
 
     @property
     def usual_length(self) -> timedelta | None:
         """How long most readings are; None if none came."""
-        pairs = islice(zip(self._starts, self._ends, strict=True), SAMPLE)
-        lengths = Counter(round(end - start) for start, end in pairs if end > start)
+        lengths: Counter[int] = Counter()
+        for length, number in self._lengths.items():
+            if length > timedelta():
+                lengths[round(length.total_seconds())] += number
         return timedelta(seconds=lengths.most_common(1)[0][0]) if lengths else None
 
     @property
@@ -68,10 +81,26 @@ class Arrived:
         """The stretches of time alone."""
         return [(one.start, one.end) for one in self.stretches]
 
-    def _cover(self, readings: Sequence[Timed]) -> None:
+    def _before(self, instant: datetime) -> int:
+        """How many readings start before an instant."""
+        found = 0
+        for seen in self._seen:
+            if seen.first >= instant:
+                break
+            if seen.last < instant:
+                found += seen.readings
+            else:
+                found += bisect_left(_UNPACK(seen.packed), instant)
+        return found
+
+    def _cover(self, starts: Sequence[datetime], ends: Sequence[datetime]) -> None:
+        if starts[1:] == ends[:-1] and all(map(lt, starts, ends)):
+            # Each begins where the one before it ends, as nearly all do.
+            self.stretches.append(Stretch(starts[0], ends[-1], len(starts)))
+            return
         begin: datetime | None = None
         first = 0
-        for place, (start, end, *_) in enumerate(readings):
+        for place, (start, end) in enumerate(zip(starts, ends, strict=True)):
             self.reversals += end <= start
             if begin is None:
                 begin, until = start, max(start, end)
@@ -84,4 +113,4 @@ class Arrived:
                 self.stretches.append(Stretch(begin, until, place - first))
                 begin, until, first = start, max(start, end), place
         if begin is not None:
-            self.stretches.append(Stretch(begin, until, len(readings) - first))
+            self.stretches.append(Stretch(begin, until, len(starts) - first))

@@ -10,39 +10,39 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from hashlib import blake2b
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
+import msgspec
 from msgspec import Raw
 
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.ranges import Range, Window
 from tap_utility_intervals.floor.values import TooDeep
+from tap_utility_intervals.providers.utilityapi.intervals.twins import arranged
 from tap_utility_intervals.providers.utilityapi.mapping.channels import Warn
-from tap_utility_intervals.providers.utilityapi.mapping.intervals import Timed, timed
 from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER, Meter
+from tap_utility_intervals.providers.utilityapi.mapping.readings import Readings
 from tap_utility_intervals.providers.utilityapi.objects import Block, block
 
-HELD_READINGS = 5_000
-"""So many readings are held decoded."""
+HELD_READINGS = 10_000
+"""So many readings are held side by side; more are packed."""
 
 IN_MEMORY = 1_000_000
 """Bytes held in memory before they lie in a file."""
 
-Decoded = tuple[Block, list[Timed]]
-"""A block and its readings, in the order they were listed."""
+Decoded = tuple[Block, Readings]
+"""A block without its readings, and these in ascending order."""
 
 
 @dataclass(slots=True)
 class _Held:
     first: datetime
     """When its earliest reading starts."""
-    raw: Raw | None
-    decoded: Decoded | None
-    read_at: str | None
+    block: Block
+    readings: Readings | None
     place: tuple[int, int] = (0, 0)
-    """Where its bytes are in the file."""
+    """Where they are in the file."""
 
 
 class Held:
@@ -58,7 +58,7 @@ class Held:
         self._room = HELD_READINGS // among
         self._in_memory = IN_MEMORY // among
         self._held: list[_Held] = []
-        self._known: set[bytes] = set()
+        self._known: set[int] = set()
         self._file: SpooledTemporaryFile[bytes] | None = None
         self._lost: list[str] = []
         self.spans: list[Range] = []
@@ -73,22 +73,23 @@ class Held:
             errors.BadAnswer: when nobody can tell what is in it.
         """
         if isinstance(item, Raw):
-            digest = blake2b(item, digest_size=12).digest()
+            # Keyed anew in each process: 64 bits that nobody can aim at.
+            digest = hash(bytes(item))
             if digest in self._known:
                 return
             self._known.add(digest)
-        decoded = self._decoded(item)
-        if decoded is None:
+        found = self._decoded(item)
+        if found is None:
             return
-        found, readings = decoded
-        found.read_at = read_at
-        starts = [one[0] for one in readings]
-        self.spans.append((min(starts), max(starts)))
+        readings = arranged(found.readings, self._lost.append)
+        if not readings.starts:
+            return
+        found.readings, found.read_at = [], read_at
+        self.spans.append((readings.starts[0], readings.starts[-1]))
         if found.updated and (self.updated is None or found.updated > self.updated):
             self.updated = found.updated
-        raw = item if isinstance(item, Raw) else None
-        self._held.append(_Held(self.spans[-1][0], raw, decoded, read_at))
-        self._room -= len(readings)
+        self._held.append(_Held(readings.starts[0], found, readings))
+        self._room -= len(readings.starts)
         if self._room < 0:
             self._spill()
 
@@ -97,7 +98,7 @@ class Held:
         last = max(window.end for window in windows)
         for held in sorted(self._held, key=lambda one: one.first):
             if held.first < last:
-                yield held.decoded or self._again(held)
+                yield held.block, held.readings or self._again(held)
 
     def check(self) -> None:
         """Refuse to count the meter as read if a reading's time cannot be read.
@@ -114,7 +115,7 @@ class Held:
         if self._file is not None:
             self._file.close()
 
-    def _decoded(self, item: Raw | dict[str, Any]) -> Decoded | None:
+    def _decoded(self, item: Raw | dict[str, Any]) -> Block | None:
         try:
             found = block(item, self._lost.append, self._zone)
         except TooDeep:
@@ -127,32 +128,29 @@ class Held:
         if found.meter_uid not in {self._meter.uid, None, ""}:
             self._warn("an Interval object of a meter not asked for was left out")
             return None
-        readings = timed(found.readings, self._lost.append)
-        return (found, readings) if readings else None
+        return found
 
     def _bad(self, problem: str | None) -> errors.BadAnswer:
         source = f"meter {self._meter.uid}"
         return errors.BadAnswer(PROVIDER, "/intervals", source=source, problem=problem)
 
     def _spill(self) -> None:
-        """Write what is held to the file, and hold its bytes no longer."""
+        """Pack what is held side by side, and let go of it."""
         if self._file is None:
             self._file = SpooledTemporaryFile(max_size=self._in_memory)  # noqa: SIM115 - closed by `close`
         for held in self._held:
-            if held.raw is not None:
-                body = bytes(held.raw)
+            if held.readings is not None:
+                body = _PACK.encode(held.readings)
                 held.place = (self._file.seek(0, 2), len(body))
                 self._file.write(body)
-                held.raw = held.decoded = None
+                held.readings = None
 
-    def _again(self, held: _Held) -> Decoded:
+    def _again(self, held: _Held) -> Readings:
         assert self._file is not None  # noqa: S101 - for mypy
         offset, size = held.place
         self._file.seek(offset)
-        found = block(Raw(self._file.read(size)), _ignore, self._zone)
-        found.read_at = held.read_at
-        return found, timed(found.readings, _ignore)
+        return _UNPACK.decode(self._file.read(size))
 
 
-def _ignore(_: str) -> None:
-    """What is left out was noted when the block came."""
+_PACK = msgspec.msgpack.Encoder()
+_UNPACK = msgspec.msgpack.Decoder(Readings)

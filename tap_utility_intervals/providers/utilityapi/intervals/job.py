@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from tap_utility_intervals.floor import coverage, errors
@@ -114,7 +114,7 @@ class IntervalJob:
             is_whole=not (self.walk.is_incomplete or found.lacking or hides_some),
         )
 
-    def _rows(self, *, is_collected: bool) -> Iterator[list[IntervalRecord]]:
+    def _rows(self, *, is_collected: bool) -> Iterator[Sequence[IntervalRecord]]:
         """What the plan wants, also of a listing that broke off: that is told then."""
         failure: errors.SourceError | None = None
         try:

@@ -19,7 +19,7 @@ from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.ranges import Range, Window, missing
 from tap_utility_intervals.providers.utilityapi.client import ListingEnded, UtilityApi
 from tap_utility_intervals.providers.utilityapi.intervals.plan import Plan
-from tap_utility_intervals.providers.utilityapi.mapping.intervals import Timed, timed
+from tap_utility_intervals.providers.utilityapi.intervals.twins import arranged
 from tap_utility_intervals.providers.utilityapi.objects import block
 
 WORTH_A_PROBE = timedelta(days=60)
@@ -102,7 +102,7 @@ def _probe(api: UtilityApi, plan: Plan) -> Filter:
 def _starts(api: UtilityApi, uid: str, start: datetime | None) -> list[datetime]:
     """When the readings of the first Interval object start, ascending."""
     page = next(iter(api.intervals([uid], start, limit=1)))
-    return sorted(one[0] for one in _readings(page.items[:1]))
+    return [start for start, _ in _spans(page.items[:1])]
 
 
 def _probe_window(api: UtilityApi, uid: str, covered: Iterable[Range]) -> bool:
@@ -113,16 +113,17 @@ def _probe_window(api: UtilityApi, uid: str, covered: Iterable[Range]) -> bool:
     window = Window(start, start + NARROW)
     found: list[Range] = []
     for page in api.intervals([uid], window.start, end=window.end):
-        found += [(one[0], one[1]) for one in _readings(page.items)]
+        found += _spans(page.items)
     is_inside = all(start <= a and b <= window.end for a, b in found)
     return is_inside and not missing([(start, window.end)], found)
 
 
-def _readings(items: Iterable[Raw | dict[str, Any]]) -> list[Timed]:
-    found: list[Timed] = []
-    for item in items:
-        found += timed(block(item, _ignore).readings, _ignore)
-    return found
+def _spans(items: Iterable[Raw | dict[str, Any]]) -> list[Range]:
+    """Start and end of the readings of Interval objects, ascending."""
+    held = [arranged(block(item, _ignore).readings, _ignore) for item in items]
+    return sorted(
+        span for one in held for span in zip(one.starts, one.ends, strict=True)
+    )
 
 
 def _ignore(_: str) -> None:

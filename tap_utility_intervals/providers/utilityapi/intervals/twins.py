@@ -8,16 +8,26 @@ two, even where their values are equal.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
+from operator import itemgetter, lt
 from typing import TypeAlias
 
 from tap_utility_intervals.floor.ranges import Range, merge
 from tap_utility_intervals.floor.records import IntervalRecord
 from tap_utility_intervals.floor.units import read_number
 from tap_utility_intervals.providers.utilityapi.mapping.channels import Warn
-from tap_utility_intervals.providers.utilityapi.mapping.intervals import Timed
+from tap_utility_intervals.providers.utilityapi.mapping.readings import (
+    Readings,
+    in_utc,
+    parts,
+)
+from tap_utility_intervals.providers.utilityapi.objects import Reading
+
+Timed: TypeAlias = tuple[datetime, datetime, int, Reading]
+"""Start and end in UTC, the offset as sent in seconds, and the reading itself."""
 
 Key: TypeAlias = tuple[datetime, str, datetime]
 """Start, channel, end."""
@@ -31,6 +41,47 @@ EARLY_NOVEMBER = 2007
 """Since then on the first Sunday of November; before, on the last one of October."""
 
 
+def arranged(sent: Sequence[Reading], lose: Callable[[str], object]) -> Readings:
+    """Readings in ascending order, as they are listed newest first or in any order.
+
+    One that has no time in UTC, at the very ends of the calendar, is left out.
+    """
+    is_back = len(sent) > 1 and sent[0].start > sent[-1].start
+    readings = sent[::-1] if is_back else sent
+    try:
+        begin = [reading.start for reading in readings]
+        end = [reading.end for reading in readings]
+        starts, offsets = in_utc(begin)
+        # Mostly each begins where the one before it ends.
+        known = max(len(end) - 1, 0) if begin[1:] == end[:-1] else 0
+        ends = starts[1 : known + 1] + in_utc(end[known:])[0]
+    except OverflowError:
+        there = list(filter(_has_utc, sent))
+        for _ in range(len(sent) - len(there)):
+            lose("a reading without a readable start or end was left out")
+        return arranged(there, lose)
+    if all(map(lt, starts, starts[1:])):
+        return Readings(starts, ends, parts(readings, offsets))
+    timed = list(zip(starts, ends, offsets, readings, strict=True))
+    # The sort is stable: of two that share a stretch, the first listed stays first.
+    ordered = sorted(timed[::-1] if is_back else timed, key=itemgetter(0, 1))
+    repeats = any(one[:2] == two[:2] for one, two in pairwise(ordered))
+    doubled = doubled_hours(ordered) if repeats else None
+    if doubled:
+        # Of both hours of an autumn night, the one that was first stays first.
+        ordered = sorted(timed, key=itemgetter(0, 1))
+    starts, ends, offsets, readings = map(list, zip(*ordered, strict=True))
+    return Readings(starts, ends, parts(readings, offsets), doubled)
+
+
+def _has_utc(reading: Reading) -> bool:
+    try:
+        in_utc([reading.start, reading.end])
+    except OverflowError:
+        return False
+    return True
+
+
 def doubled_hours(readings: Sequence[Timed]) -> frozenset[Range]:
     """The stretches that are two readings each: both hours of an autumn night as one.
 
@@ -40,8 +91,7 @@ def doubled_hours(readings: Sequence[Timed]) -> frozenset[Range]:
     times = Counter((start, end) for start, end, *_ in readings)
     pairs = {span for span, number in times.items() if number == 2}  # noqa: PLR2004 - a pair
     local = {
-        start: start + timedelta(seconds=offset or 0)
-        for start, _, offset, _ in readings
+        start: start + timedelta(seconds=offset) for start, _, offset, _ in readings
     }
     hours = [
         begin

@@ -6,22 +6,23 @@ often equal, and `max` has another unit (https://utilityapi.com/docs/api/interva
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec import Raw
 
-from tap_utility_intervals.floor.instants import as_utc, micros_form, offset_seconds
+from tap_utility_intervals.floor.blocks import RowBlock
+from tap_utility_intervals.floor.instants import as_utc, micros_form
 from tap_utility_intervals.floor.records import (
     Commodity,
     IntervalRecord,
     Number,
     Quality,
 )
-from tap_utility_intervals.floor.units import normalize, read_number
+from tap_utility_intervals.floor.units import Unit, normalize, read_number
 from tap_utility_intervals.floor.values import LARGEST_INTEGER, Values, as_text
 from tap_utility_intervals.providers.utilityapi.mapping.channels import (
     OWN,
@@ -33,67 +34,96 @@ from tap_utility_intervals.providers.utilityapi.mapping.channels import (
     shape,
 )
 from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER, Meter
-from tap_utility_intervals.providers.utilityapi.objects import (
-    Block,
-    Datapoint,
-    Reading,
+from tap_utility_intervals.providers.utilityapi.mapping.readings import (
+    LONGEST,
+    PLAIN,
+    Part,
+    Readings,
+    Said,
 )
+from tap_utility_intervals.providers.utilityapi.objects import Block
 
 QUALITIES = {quality.value: quality for quality in Quality}
 
-PLAIN = b"-.0123456789"
-LONGEST = 40
+CHUNK_READINGS = 1_000
+"""How many readings become rows at a time."""
 
-Blank: TypeAlias = Callable[[], IntervalRecord]
-"""Copies a row of which times and value are still to be set."""
+Times: TypeAlias = tuple[Sequence[datetime], Sequence[datetime]]
+"""Starts and ends of readings."""
 
-Timed: TypeAlias = tuple[datetime, datetime, int | None, Reading]
-"""Start and end in UTC, the offset as sent in seconds, and the reading itself."""
-
-
-def timed(readings: Sequence[Reading], warn: Warn) -> list[Timed]:
-    """Readings with their times in UTC, in the order given.
-
-    One that has no time in UTC, at the very ends of the calendar, is left out.
-    """
-    utc = timezone.utc
-    found: list[Timed] = []
-    zone, offset = None, None
-    for reading in readings:
-        start = reading.start
-        if start.tzinfo is not zone:
-            zone, offset = start.tzinfo, offset_seconds(start)
-        try:
-            end = reading.end.astimezone(utc)
-            found.append((start.astimezone(utc), end, offset, reading))
-        except OverflowError:
-            warn("a reading without a readable start or end was left out")
-    return found
+Span: TypeAlias = tuple[datetime, datetime, int | None, int | None]
+"""Start, end, length and offset of a row."""
 
 
 def rows(
-    held: Block, readings: Sequence[Timed], meter: Meter, warn: Warn
-) -> list[IntervalRecord]:
-    """The rows of these readings of one Interval object, reading by reading."""
+    held: Block, readings: Readings, there: slice, meter: Meter, warn: Warn
+) -> Iterator[Sequence[IntervalRecord]]:
+    """The rows of some readings of one Interval object, reading by reading.
+
+    Args:
+        held: the object.
+        readings: all of its readings.
+        there: the places of those that are wanted.
+        meter: whose they are.
+        warn: counts a warning.
+    """
     common = _common(held, meter)
-    blanks = _blanks(readings, common)
-    if blanks is None:
-        return _one_by_one(readings, common, warn)
-    made: list[IntervalRecord] = []
-    length, seconds = timedelta(0), _seconds(timedelta(0))
-    for start, end, offset, reading in readings:
-        if end - start != length:
-            length = end - start
-            seconds = _seconds(length)
-        for blank, point in zip(blanks, reading.datapoints or (), strict=True):
-            row = blank()
-            row.interval_start = start
-            row.interval_end = end
-            row.interval_seconds = seconds
-            row.utc_offset_seconds = offset
-            row.quantity = row.quantity_normalized = point.value
-            made.append(row)
-    return made
+    begin, end, _ = there.indices(len(readings.starts))
+    first = 0
+    for part in readings.parts:
+        last = first + part.count
+        if begin < last and first < end:
+            make = _one_by_one if part.kinds is None else _block
+            said, width = part.said(), part.width
+            for place in range(max(begin, first), min(end, last), CHUNK_READINGS):
+                until = min(place + CHUNK_READINGS, end, last)
+                some = said[width * (place - first) : width * (until - first)]
+                times = readings.starts[place:until], readings.ends[place:until]
+                yield make(part, some, times, common, warn)
+        first = last
+
+
+def _block(
+    part: Part,
+    numbers: Sequence[str],
+    times: Times,
+    common: _Common,
+    warn: Warn,
+) -> RowBlock:
+    """The rows of readings that are alike."""
+    starts, ends = times
+    kinds = part.kinds or ()
+    channels = list(shape(tuple([(point, unit) for point, unit, _ in kinds])).channels)
+    meters = [number for _, _, number in kinds]
+    if part.has_own:
+        channels.append(OWN)
+        meters.append(None)
+    values: dict[str, Sequence[Any]] = {"interval_start": starts, "interval_end": ends}
+    lengths = [end - start for start, end in zip(starts, ends, strict=True)]
+    if lengths.count(lengths[0]) < len(lengths):
+        values["interval_seconds"] = list(map(_seconds, lengths))
+    span = starts[0], ends[0], _seconds(lengths[0]), part.offset
+    width = len(channels)
+    forms = []
+    normalized = numbers
+    for place, channel in enumerate(channels):
+        value = Raw(numbers[place].encode())
+        forms.append(
+            _row(common, span, channel, channel.name, value, meters[place], warn)
+        )
+        if not channel.is_normal:
+            normalized = [*normalized]
+            normalized[place::width] = _converted(numbers[place::width], channel.meant)
+    return RowBlock(
+        forms, values, {"quantity": numbers, "quantity_normalized": normalized}
+    )
+
+
+def _converted(numbers: Sequence[str], meant: Unit) -> Sequence[str]:
+    """Numbers in kWh, kW or m3, as JSON."""
+    if meant.factor is None:
+        return ["null"] * len(numbers)
+    return [str(normalize(Decimal(number), meant)) for number in numbers]
 
 
 def _seconds(length: timedelta) -> int | None:
@@ -102,69 +132,15 @@ def _seconds(length: timedelta) -> int | None:
     return seconds if -LARGEST_INTEGER <= seconds <= LARGEST_INTEGER else None
 
 
-def _blanks(readings: Sequence[Timed], common: _Common) -> list[Blank] | None:
-    """What makes a row of each channel, but for its times and its value.
-
-    None unless the readings differ in nothing else: all have the same datapoints, told
-    apart by their names, with plain numbers in a unit that needs no conversion, and
-    `kwh` repeats one of them. Nearly all readings are so, and a copy with six values
-    set costs half of a row made of all its columns.
-    """
-    points = [reading.datapoints or () for _, _, _, reading in readings]
-    if len(set(map(len, points))) != 1:
-        return None
-    columns = list(zip(*points, strict=True))
-    if not all(map(_are_alike, columns)):
-        return None
-    what = shape(tuple([(point.type, point.unit) for point in points[0]]))
-    texts = [[bytes(point.value) for point in column] for column in columns]
-    if (
-        what.twin is None
-        or texts[what.twin] != [bytes(reading.kwh) for _, _, _, reading in readings]
-        or not what.is_clear
-        or not all(channel.is_normal for channel in what.channels)
-        or any(map(_is_odd, texts))
-    ):
-        return None
-    span = (*readings[0][:2], 0, None)
-    made = [
-        _row(
-            common, span, channel, channel.name, point.value, point.meter_number, _mute
-        )
-        for channel, point in zip(what.channels, points[0], strict=True)
-    ]
-    return [row.__copy__ for row in made]  # type: ignore[attr-defined] # all have it
-
-
-def _are_alike(points: Sequence[Datapoint]) -> bool:
-    """Whether these datapoints differ in their values only."""
-    return (
-        len({point.type for point in points}) == 1
-        and len({point.unit for point in points}) == 1
-        and len({point.meter_number for point in points}) == 1
-    )
-
-
-def _is_odd(texts: Sequence[bytes]) -> bool:
-    """Whether any of these values is more than a plain JSON number."""
-    characters = b"".join(texts).translate(None, PLAIN)
-    return bool(characters) or max(map(len, texts)) >= LONGEST
-
-
-def _mute(_: str) -> None:
-    """Plain numbers are nothing to warn of."""
-
-
 def _one_by_one(
-    readings: Sequence[Timed], common: _Common, warn: Warn
+    part: Part, said: Sequence[Said], times: Times, common: _Common, warn: Warn
 ) -> list[IntervalRecord]:
     """The rows of readings of any kind."""
     made: list[IntervalRecord] = []
-    for start, end, offset, reading in readings:
-        span = (start, end, _seconds(end - start), offset)
-        points = reading.datapoints
+    for start, end, (kwh, points) in zip(*times, said, strict=True):
+        span = (start, end, _seconds(end - start), part.offset)
         if not points:
-            made.append(_row(common, span, OWN, OWN.name, reading.kwh, None, warn))
+            made.append(_row(common, span, OWN, OWN.name, kwh, None, warn))
             continue
         what = shape(tuple([(point.type, point.unit) for point in points]))
         if what.is_clear:
@@ -177,9 +153,9 @@ def _one_by_one(
             for channel, name, point in apart(what.channels, points, warn):
                 value, number = point.value, point.meter_number
                 made.append(_row(common, span, channel, name, value, number, warn))
-        if is_own(reading.kwh, what, points):
+        if is_own(kwh, what, points):
             name = own_name(what, warn)
-            made.append(_row(common, span, OWN, name, reading.kwh, None, warn))
+            made.append(_row(common, span, OWN, name, kwh, None, warn))
     return made
 
 
@@ -230,7 +206,7 @@ def _stamp(moment: datetime | None) -> str | None:
 
 def _row(  # noqa: PLR0913, PLR0917 - the hot path: no objects made for arguments
     common: _Common,
-    span: tuple[datetime, datetime, int | None, int | None],
+    span: Span,
     channel: Channel,
     name: str,
     value: Raw,
