@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -37,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except OutputGone as gone:
             sys.stderr.write(f"{gone}\n")
             return runs.ILL
+        except KeyboardInterrupt:
+            return 128 + signal.SIGINT
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,7 +82,7 @@ def _check(options: argparse.Namespace, output: Output) -> int:
     try:
         config = _config(options, output)
         retries = min(CHECK_RETRIES, config.get("max_retries", CHECK_RETRIES))
-        problems = _ping(make_tap({**config, "max_retries": retries}, {}, output))
+        problems = _ping(_asking({**config, "max_retries": retries}, output))
     except (errors.TapError, ConfigValidationError) as error:
         problems = [failure_of(error).message]
     status = {"status": "FAILED" if problems else "SUCCEEDED"}
@@ -87,6 +90,23 @@ def _check(options: argparse.Namespace, output: Output) -> int:
         status["message"] = output.masked(" ".join(problems))
     output.send("CONNECTION_STATUS", "connectionStatus", status)
     return 0
+
+
+def _asking(config: dict[str, Any], output: Output) -> TapUtilityIntervals:
+    """A tap for one question: signals end it as they end any program.
+
+    Nothing is to be saved, and PyAirbyte stops a connector once it has its answer,
+    at a moment when an exception would be a traceback.
+
+    Raises:
+        ConfigValidationError: when a setting cannot be used.
+    """
+    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        return make_tap(config, {}, output)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _ping(tap: TapUtilityIntervals) -> list[str]:
@@ -104,7 +124,7 @@ def _ping(tap: TapUtilityIntervals) -> list[str]:
 
 
 def _discover(options: argparse.Namespace, output: Output) -> int:
-    tap = make_tap(_config(options, output), {}, output)
+    tap = _asking(_config(options, output), output)
     output.send("CATALOG", "catalog", catalog.catalog(tap))
     return 0
 

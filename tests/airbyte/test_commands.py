@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import json
+import signal
+from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from jsonschema import Draft7Validator
 
 from tap_utility_intervals.airbyte import state
+from tap_utility_intervals.airbyte.spec import PACKAGE, specification
 from tap_utility_intervals.airbyte.writer import NO_CURSOR
 from tap_utility_intervals.floor.errors import ConfigError
 from tap_utility_intervals.providers import PROVIDERS
@@ -53,6 +57,43 @@ def test_the_spec_marks_the_credentials_and_shows_them_first(
     secret = [name for name, s in properties.items() if s.get("airbyte_secret")]
     assert secret == [p.credential for p in PROVIDERS]
     assert list(properties)[: len(secret)] == secret
+
+
+def test_the_spec_has_groups_in_an_order_that_people_can_follow(
+    properties: dict[str, Any],
+) -> None:
+    [spec] = run("spec").of("SPEC")
+    titles = {g["id"]: g["title"] for g in spec["connectionSpecification"]["groups"]}
+    assert list(dict.fromkeys(p["group"] for p in properties.values())) == list(titles)
+    assert list(titles) == ["credentials", "shared", *(p.name for p in PROVIDERS)]
+    assert list(properties)[len(PROVIDERS)] == "start_date"
+    for provider in PROVIDERS:
+        named = [n for n in properties if n.startswith(f"{provider.name}_")]
+        assert {properties[n]["group"] for n in named} == {"credentials", provider.name}
+
+
+def test_the_spec_links_the_documentation_that_the_package_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines = {
+        "Project-URL": [
+            "Documentation, https://example.com/docs",
+            "Changelog, https://example.com/CHANGELOG.md",
+        ]
+    }
+    found = SimpleNamespace(get_all=lines.get)
+    monkeypatch.setattr(metadata, "metadata", lambda name: {PACKAGE: found}[name])
+    spec = specification()
+    assert spec["documentationUrl"] == "https://example.com/docs/airbyte.md"
+    assert spec["changelogUrl"] == "https://example.com/CHANGELOG.md"
+
+
+def test_signals_are_as_before_once_a_question_is_asked(connector: Connector) -> None:
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    assert run("check", "--config", connector.config).code == 0
+    assert run("discover", "--config", connector.config).code == 0
+    assert [signal.getsignal(number) for number in numbers] == before
 
 
 def test_the_spec_accepts_the_configuration_of_the_singer_tap(

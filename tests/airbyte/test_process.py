@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tap_utility_intervals.sandbox import Sandbox, bench_world
+from tests.airbyte.environments import CONNECTOR
 from tests.airbyte.protocol import Output
 from tests.airbyte.running import Connector
 from tests.oracle import by_key
@@ -61,6 +63,27 @@ def test_asked_to_stop_it_keeps_what_it_read_and_the_next_run_resumes(
     again = by_key(resumed.rows("intervals"))
     assert len(again) < len(whole)
     assert {**by_key(killed.rows("intervals")), **again}.keys() == whole.keys()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_check_that_is_stopped_says_nothing(tmp_path: Path, signum: int) -> None:
+    """As PyAirbyte stops it, whenever: no traceback, on standard error or as a LOG."""
+    with Sandbox(bench_world(meters=1, days=1)) as sandbox:
+        sandbox.faults.add(kind="slow", seconds=60, times=None)
+        connector = Connector(tmp_path, config(sandbox, "utilityapi"))
+        with subprocess.Popen(
+            [CONNECTOR, "check", "--config", connector.config],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            while not sandbox.faults.shown()[0]["struck"]:
+                assert process.poll() is None
+                threading.Event().wait(0.01)
+            process.send_signal(signum)
+            out, err = process.communicate()
+    assert process.returncode in {-signum, 128 + signum}
+    assert err == b""
+    assert b"Traceback" not in out
 
 
 def test_killed_outright_it_resumes_from_the_last_state(slow: Connector) -> None:
