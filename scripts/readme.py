@@ -31,6 +31,7 @@ PLUGIN_HEAD = """\
 HUB_HEAD = """\
 # What Meltano's Hub is to list, as _data/meltano/extractors/<name>/<variant>.yml there.
 # Made of meltano.yml by `python -m scripts.readme`; the variant is who publishes it.
+# The pull request there wants a logo, too.
 """
 
 

@@ -1,7 +1,8 @@
 """`make demo`: both providers, from a local sandbox into DuckDB, twice.
 
 Runs in the loader's environment, which has DuckDB. Fails when the warehouse does not
-hold exactly what the sandbox offers, or when a bill and its intervals disagree.
+hold exactly what the sandbox offers, when a bill and its intervals disagree, or when
+README.md shows anything else than what was printed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NoReturn
 
-from scripts.demo import tables
+from scripts.demo import excerpt, tables
 from scripts.demo.bills import bills, check_bills
 from scripts.demo.errors import DemoError
 from scripts.demo.pipeline import Pipeline
@@ -54,24 +55,21 @@ def demonstrate(source: Sandbox) -> None:
     new = Counter(
         {stream: after[stream].total() - before[stream].total() for stream in after}
     )
-    print(f"\nRows in {name(WAREHOUSE)}\n")
-    print(tables.rows_per_stream(after))
-    print(
-        f"\n  All {rows:,} readings × channels of the sandbox are there, once each,"
-        "\n  with their instants, units and values."
-    )
-    print("\nMeters and their intervals\n")
-    print(tables.meters(warehouse.meters()))
-    print("\nBills beside the sum of their intervals: the newest of each meter\n")
-    print(tables.bills(compared))
-    print(
-        f"\n  {len(compared)} bills compared; the largest difference is"
-        f" {abs(furthest.difference):.2f} {furthest.unit}."
-    )
-    print("\nThe second run, a day later\n")
-    print(
-        tables.second_run((asked_first, asked_second), (sent_first, sent_second), new)
-    )
+    told = {
+        f"Rows in {name(WAREHOUSE)}": tables.rows_per_stream(after)
+        + f"\n\n  All {rows:,} readings × channels of the sandbox are there, once each,"
+        "\n  with their instants, units and values.",
+        "Meters and their intervals": tables.meters(warehouse.meters()),
+        excerpt.BILLS: tables.bills(compared)
+        + f"\n\n  {len(compared)} bills compared; the largest difference is"
+        f" {abs(furthest.difference):.2f} {furthest.unit}.",
+        "The second run, a day later": tables.second_run(
+            (asked_first, asked_second), (sent_first, sent_second), new
+        ),
+    }
+    for heading, text in told.items():
+        print(f"\n{heading}\n\n{text}")
+    excerpt.compare(ROOT / "README.md", told)
 
 
 def name(path: Path) -> Path:

@@ -65,7 +65,7 @@ def meters(rows: Iterable[tuple[Any, ...]]) -> str:
     return table(
         head,
         (
-            (provider, short(key), *row, *(t and f"{t:%Y-%m-%d %H:%M}Z" for t in times))
+            (provider, short(key), *row, *(t and f"{t:%Y-%m-%d}" for t in times))
             for provider, key, *row, times in rows
         ),
     )
@@ -76,12 +76,11 @@ def bills(compared: Iterable[Bill]) -> str:
     head = (
         "provider",
         "meter",
-        "from",
-        "to",
+        "until",
         "unit",
         "bill",
         "intervals",
-        "difference",
+        "off by",
     )
     shown = []
     for _, group in groupby(compared, key=lambda bill: (bill.provider, bill.meter)):
@@ -90,8 +89,7 @@ def bills(compared: Iterable[Bill]) -> str:
         head,
         (
             (
-                *(bill.provider, short(bill.meter), f"{bill.start:%Y-%m-%d}"),
-                *(f"{bill.end:%Y-%m-%d}", bill.unit),
+                *(bill.provider, short(bill.meter), f"{bill.end:%Y-%m-%d}", bill.unit),
                 *(bill.billed, bill.summed, bill.difference),
             )
             for bill in shown

@@ -11,10 +11,12 @@ import pytest
 
 from scripts.demo.bills import bills, check_bills
 from scripts.demo.errors import DemoError
+from scripts.demo.excerpt import BILLS, BLOCK, compare
 from scripts.demo.pipeline import loaded
 from scripts.demo.tables import table
 from scripts.demo.warehouse import Warehouse, check_rows
 from scripts.demo.world import PROVIDERS, Sandbox
+from tests.packaging.tree import ROOT
 
 READING = {
     "start": "2016-11-06T01:00:00-05:00",
@@ -145,3 +147,52 @@ def test_a_table_aligns_numbers_to_the_right() -> None:
     assert table(("what", "rows"), [("a", 1234), ("bc", 5)]) == (
         "  what   rows\n  a     1,234\n  bc        5"
     )
+
+
+TOLD = {
+    "Rows in a.duckdb": "  rows",
+    "Meters and their intervals": "  meters",
+    BILLS: table(
+        ("provider", "meter", "bill"),
+        [("u", m, n) for m in "abc" for n in (1, 2)] + [("n", "x", 7), ("n", "y", 8)],
+    )
+    + "\n\n  8 bills compared.",
+    "The second run": "  less",
+}
+SHOWN = """Rows in a.duckdb
+
+  rows
+
+Bills beside the sum of their intervals: the newest of each meter
+
+  provider  meter  bill
+  u         a         2
+  u         b         2
+  n         x         7
+  …
+
+The second run
+
+  less
+"""
+
+
+def test_the_readme_shows_what_the_demo_prints_or_the_demo_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readme = tmp_path / "README.md"
+    around = "# It\n\n<!-- demo -->\n\n```text\n{}```\n\nMore.\n<!-- /demo -->\n"
+    readme.write_text(around.format(SHOWN), "utf-8")
+    compare(readme, TOLD)
+    readme.write_text(around.format(SHOWN.replace("7", "8")), "utf-8")
+    with pytest.raises(DemoError, match="UPDATE_DOCS=1 make demo"):
+        compare(readme, TOLD)
+    monkeypatch.setenv("UPDATE_DOCS", "1")
+    compare(readme, TOLD)
+    assert readme.read_text("utf-8") == around.format(SHOWN)
+
+
+def test_the_readme_has_such_a_block() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    (block,) = BLOCK.findall(text)
+    assert max(map(len, block.splitlines())) <= 80
