@@ -19,20 +19,20 @@ class Breaker:
 
     def __init__(self) -> None:
         """Nothing was lost yet."""
-        self._limit = ENOUGH
+        self._patience = 1
         self._reason: object = None
         self._count = 0
 
-    def note(self, error: Exception | None) -> bool:
+    def note(self, error: Exception | None, enough: int = ENOUGH) -> bool:
         """Note how a source ended; tell whether a probe is due."""
         reason = reason_of(error)
         self._count = self._count + 1 if reason == self._reason else 1
         self._reason = reason
-        return reason is not None and self._count >= self._limit
+        return reason is not None and self._count >= enough * self._patience
 
     def confirm(self) -> None:
         """A probe went well: it takes more to ask for the next one."""
-        self._limit *= 2
+        self._patience *= 2
         self._count = 0
 
 

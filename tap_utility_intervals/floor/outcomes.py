@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from enum import Enum
 
 from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.breaker import Breaker
 from tap_utility_intervals.floor.printable import printable
 
 SHOWN = 20
@@ -59,8 +60,11 @@ class Report:
         self.logger = logger
         self.warnings: Counter[str] = Counter()
         self.notes: Counter[str] = Counter()
+        self._dated: dict[str, str] = {}
         self.expected = 0
         self.untried: Counter[str] = Counter()
+        self.breakers: dict[str, Breaker] = defaultdict(Breaker)
+        """By provider; what was lost in one stream counts in the next."""
         self._stopped: dict[str, Exception | str] = {}
         self._ends: dict[tuple[str, str], _End] = {}
         self._here: dict[tuple[str, str], _End] = {}
@@ -108,6 +112,16 @@ class Report:
             self.warnings[what] += count
             first = self.warnings[what] == count
         if first:
+            self.logger.warning("%s (further ones are counted)", what)
+
+    def warn_of(self, what: str, day: str) -> None:
+        """Count a warning of things with a date: the newest stands with the total."""
+        with self._lock:
+            known = self._dated.get(what)
+            newest = self._dated[what] = max(f"{what} (newest: {day})", known or "")
+            before = self.warnings.pop(known, 0) if known else 0
+            self.warnings[newest] = before + 1
+        if not before:
             self.logger.warning("%s (further ones are counted)", what)
 
     def note(self, what: str) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from typing_extensions import override
 
 from tap_utility_intervals.floor import errors
-from tap_utility_intervals.floor.breaker import Breaker, Upcoming, reason_of
+from tap_utility_intervals.floor.breaker import Upcoming, reason_of
 from tap_utility_intervals.floor.clock import Clock
 from tap_utility_intervals.floor.fetch_ahead import fetch_ahead
 from tap_utility_intervals.floor.limiter import Stopped
@@ -108,7 +108,7 @@ class SourceStream(SessionStream):
     def read(self, session: Session) -> Iterator[Sequence[Record]]:
         report = self.run.report
         report.expected = 0
-        jobs, breaker = Upcoming(self.jobs(session)), Breaker()
+        jobs, breaker = Upcoming(self.jobs(session)), report.breakers[session.name]
         events = fetch_ahead(lambda job: job(), jobs, session.workers)
         progress = Progress(f"{self.name} of {session.name}", self.logger)
         with closing(progress), closing(events):

@@ -65,12 +65,6 @@ def _quick(provider: str, kind: str, path: str, **more: Any) -> Odd:
     return Odd(provider, {"kind": kind, "path": path, **more}, settings=settings)
 
 
-OPEN = {
-    "… `datasourceType`": "an interval does not tell its type, so all of them come",
-    "… `dateType`": "bills read by another date are missed until the full re-scan",
-}
-"""What the tap cannot notice yet; `docs/reliability.md` says so."""
-
 ODDITIES: dict[str, Odd] = {
     "UtilityAPI does not read `start`": _unread("utilityapi", "start"),
     "… `end`": _unread("utilityapi", "end", end_date="2026-03-18"),

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tap_utility_intervals.sandbox import Sandbox
-from tests.hostile.odd import ODDITIES, OPEN, Odd
+from tests.hostile.odd import ODDITIES, Odd
 from tests.hostile.test_fault_matrix import (
     DOCS,
     Arena,
@@ -91,9 +91,7 @@ def plain(rows: Rows) -> Rows:
 
 
 def marks(name: str) -> list[pytest.MarkDecorator]:
-    late = [] if name in SOON else [pytest.mark.slow]
-    known = pytest.mark.xfail(strict=True, reason=OPEN.get(name, ""))
-    return [*late, known] if name in OPEN else late
+    return [] if name in SOON else [pytest.mark.slow]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +111,7 @@ def test_it_is_whole_or_told(arena: Arena, name: str) -> None:
 
 def test_the_table_holds_every_oddity_and_no_other() -> None:
     shown = [line.split(" | ")[0][2:] for line in table(DOCS.read_text())[2:]]
-    assert shown == [name for name in ODDITIES if name not in OPEN]
+    assert shown == [*ODDITIES]
 
 
 def table(text: str) -> list[str]:

@@ -231,12 +231,7 @@ def test_readings_that_overlap_or_end_before_they_start_are_kept_and_told(
     assert "does not end after its start" in " ".join(run.tap.report.warnings)
 
 
-def test_a_start_date_behind_all_data_is_told(
-    subject: Subject, request: pytest.FixtureRequest
-) -> None:
-    if subject.name == "nectar":
-        why = "Nectar's listing says nothing of a connection's data (facts, 3.2)"
-        request.applymarker(pytest.mark.xfail(reason=why, strict=True))
+def test_a_start_date_behind_all_data_is_told(subject: Subject) -> None:
     world = subject.world(House("101", synthetic(0, "n", "2015-01-01", "2015-02-01")))
     with Sandbox(world) as sandbox:
         run = subject.sync(sandbox, start_date="2024-01-01")

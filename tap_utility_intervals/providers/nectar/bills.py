@@ -1,18 +1,23 @@
 """The usage jobs: one for each company, from its bookmark to its next.
 
 Nectar can be asked what was updated since a day; so after a first full reading only
-that is asked for. `start_date` and `end_date` are about billing periods, not updates,
-and are applied here.
+that is asked for. A server that does not read `dateType` answers by the date of bills.
+A bill that is older than what was asked for shows that it does read it; where none
+comes, what was updated before anything was is asked for, and has to be nothing. Else
+all is read. `start_date` and `end_date` are about billing periods, not updates, and are
+applied here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from tap_utility_intervals.floor.instants import micros_form
 from tap_utility_intervals.floor.periods import is_wanted
+from tap_utility_intervals.floor.values import Values
 from tap_utility_intervals.providers.base import (
     Context,
     Event,
@@ -22,10 +27,22 @@ from tap_utility_intervals.providers.base import (
     source_events,
 )
 from tap_utility_intervals.providers.bookmarks import DAY, moment
+from tap_utility_intervals.providers.http import Params
 from tap_utility_intervals.providers.nectar.bookmarks import Mark, Terms
 from tap_utility_intervals.providers.nectar.entities import Directory
 from tap_utility_intervals.providers.nectar.mapping.bills import usage_record
-from tap_utility_intervals.providers.nectar.objects import Entity, entity_page
+from tap_utility_intervals.providers.nectar.objects import (
+    Entity,
+    entity_page,
+    objects,
+    text,
+)
+
+UPDATED = ("dateType", "UPDATED_DATE")
+
+
+class _FilterIgnored(Exception):  # noqa: N818 - it says what happened
+    """A row was updated at another time than was asked for."""
 
 
 class CompanyJob:
@@ -52,38 +69,83 @@ class CompanyJob:
         self.listed_at = micros_form(run.started)
         self.report = self.client.report
         self.path = f"/{self.resource}/company/{quote(context['company_id'], safe='')}"
+        self.source = f"company {context['company_id']}"
+        self.scans = terms.must_scan(old)
+        self._taken: set[str] = set()
         self._latest: str | None = None
+        self._oldest: str | None = None
 
     def __call__(self) -> Iterator[Event]:
         """Read the company; see `providers.base.Job`."""
         return source_events(self.context, self._events())
 
     def _events(self) -> Iterator[Rows | Reached]:
-        """Every row once; the list is read again until it was read whole."""
-        taken: set[str] = set()
-        source = f"company {self.context['company_id']}"
-        for census in self.client.attempts(self.path, source):
-            pages = self.client.pages(self.path, self._params(), self.decode, source)
+        """Every row once."""
+        if not self.scans and self.old and self.old.seen:
+            try:
+                yield from self._updated(self.old, self.old.seen)
+            except _FilterIgnored:
+                self.scans = True
+                self.report.warn(
+                    f"nectar: the {self.resource} list of a company may not be "
+                    "filtered by dateType: all of it is read"
+                )
+        if self.scans:
+            for rows in self._read(self._params(("dateType", "BILL_DATE"))):
+                yield from self.wanted(rows)
+        yield Reached(self.context, self._mark().state(micros_form))
+
+    def _updated(self, old: Mark, seen: datetime) -> Iterator[Rows]:
+        """What was updated since the day before the bookmark's.
+
+        Raises:
+            _FilterIgnored: rows come that were updated at another time, or may do.
+        """
+        day = _midnight(seen - DAY)
+        # A bound that is read in another zone moves by less than a day.
+        least = _midnight(seen - 2 * DAY)
+        is_proven = False
+        for rows in self._read(self._params(UPDATED, ("startDate", day[:10]))):
+            yield from self.wanted(rows)
+            if any(not least <= _updated(row) < "A" for row in rows):
+                raise _FilterIgnored
+            is_proven = is_proven or any(_billed(row) < day[:10] for row in rows)
+        if is_proven:
+            return
+        if old.oldest is None:
+            raise _FilterIgnored
+        before = _midnight(old.oldest - timedelta.resolution)
+        asked = self._params(UPDATED, ("endDate", before[:10]))
+        page = self.client.page(self.path, asked, 1, self.decode, self.source)
+        if any(_updated(row) > before for row in page.items):
+            raise _FilterIgnored
+
+    def _read(self, params: Params) -> Iterator[list[Entity]]:
+        """Rows that did not come before; the list is read again until it came whole.
+
+        Raises:
+            errors.BadAnswer: it never did, or has rows that cannot be told apart.
+        """
+        for census in self.client.attempts(self.path, self.source):
+            pages = self.client.pages(self.path, params, self.decode, self.source)
             for page, ids in self.client.counted(census, pages):
                 fresh = {
                     name: row
                     for name, row in zip(ids, page.items, strict=True)
-                    if name and name not in taken
+                    if name and name not in self._taken
                 }
-                taken.update(fresh)
-                yield from self.wanted(fresh.values())
+                self._taken.update(fresh)
+                yield self._of_types(fresh.values())
         if census.nameless:
-            self.report.warn(
-                f"nectar: a {self.resource} entry without an id is left out",
-                census.nameless,
-            )
-        yield Reached(self.context, self._mark().state(micros_form))
+            problem = f"sent {census.nameless} entries without an id"
+            raise self.client.error(self.path, problem, self.source)
 
     def saw(self, updated: Iterable[str | None]) -> None:
         """Remember the latest update, if it is none of the future."""
         started = micros_form(self.terms.started)
         before_now = [stamp for stamp in updated if stamp and stamp <= started]
         self._latest = max([*before_now, self._latest or ""]) or None
+        self._oldest = min([*before_now, self._oldest or started])
 
     def holds(self, first: str | None, last: str | None) -> bool:
         """Whether a billing period reaches into what is wanted; unknown ones do."""
@@ -109,20 +171,54 @@ class CompanyJob:
         if wanted:
             yield Rows(wanted)
 
-    @property
-    def _scans(self) -> bool:
-        return self.terms.must_scan(self.old)
+    def _params(self, *dates: tuple[str, str]) -> list[tuple[str, str]]:
+        return [*self.directory.filters, *dates]
 
-    def _params(self) -> list[tuple[str, str]]:
-        """Everything, or what was updated since the day before the bookmark's."""
-        filters = self.directory.filters
-        if self._scans or self.old is None or self.old.seen is None:
-            return [*filters, ("dateType", "BILL_DATE")]
-        day = (self.old.seen - DAY).date().isoformat()
-        return [*filters, ("dateType", "UPDATED_DATE"), ("startDate", day)]
+    def _of_types(self, rows: Iterable[Entity]) -> list[Entity]:
+        """Rows without those of meters that were not asked for."""
+        types = {word for _, word in self.directory.filters}
+        listed = [*rows]
+        kept = [row for row in listed if not types or _is_of(row, types)]
+        if len(kept) < len(listed):
+            self.report.warn(
+                f"nectar: a {self.resource} entry of another datasource type than was "
+                "asked for is left out",
+                len(listed) - len(kept),
+            )
+        return kept
 
     def _mark(self) -> Mark:
         old = self.old
-        mark = self.terms.begun(old) if self._scans or old is None else old
-        mark = replace(mark, since=self.terms.since, read=self.terms.read)
+        mark = self.terms.begun(old) if self.scans or old is None else old
+        oldest = moment(self._oldest)
+        if not self.scans and old is not None:
+            oldest = min(one for one in (oldest, old.oldest) if one is not None)
+        mark = replace(
+            mark, since=self.terms.since, read=self.terms.read, oldest=oldest
+        )
         return mark.at(moment(self._latest))
+
+
+def _midnight(moment: datetime) -> str:
+    """When a day begins, as times of updates are written here."""
+    return f"{moment.date().isoformat()}T00:00:00.000000Z"
+
+
+def _updated(row: Entity) -> str:
+    """When a row was updated; a word behind all times if it does not say."""
+    return Values().instant("updated", row.get("updated")) or "unknown"
+
+
+def _billed(row: Entity) -> str:
+    """The last day of a bill, as far as it says; behind all days if it does not."""
+    inside = row.get("document")
+    bill = inside if isinstance(inside, dict) else row
+    said = bill.get("billDate"), row.get("billDate"), row.get("endDate")
+    return max([day for day in said if isinstance(day, str)], default="unknown")
+
+
+def _is_of(row: Entity, types: set[str]) -> bool:
+    """Whether a row, or one inside it, is of one of the types, or of none."""
+    rows = [row, *objects(row.get("usageData"))]
+    said = {text(one.get("datasourceType")) for one in rows}
+    return not said - {None} or not said.isdisjoint(types)

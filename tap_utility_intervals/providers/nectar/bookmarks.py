@@ -9,6 +9,9 @@ A bookmark in STATE, here of a connection:
      "read": "2026-05-28T02:00:00Z",                   the start of the last run
      "before": "2026-04-27T11:45:00Z", "rows": 40213,  how many rows lie before
      "resume": "2025-03-01T00:00:00Z"}                 only while a scan is unfinished
+
+That of a company's bills has `oldest`, before which nothing was updated, in place of
+the last three.
 """
 
 from __future__ import annotations
@@ -44,6 +47,7 @@ class Mark:
     before: datetime | None = None
     rows: int | None = None
     resume: datetime | None = None
+    oldest: datetime | None = None
 
     @classmethod
     def parse(cls, found: Bookmark | None) -> Mark | None:
@@ -60,6 +64,7 @@ class Mark:
                 before=moment(found.get("before")),
                 rows=None if found.get("rows") is None else _number(found["rows"]),
                 resume=moment(found.get("resume")),
+                oldest=moment(found.get("oldest")),
             )
         except (KeyError, ValueError):
             return None
@@ -73,6 +78,7 @@ class Mark:
             "before": shown(self.before) if is_counted else None,
             "rows": self.rows if is_counted else None,
             "resume": shown(self.resume),
+            "oldest": shown(self.oldest),
         }
         always = {"since": shown(self.since), "of": self.of, "scanned": self.scanned}
         return always | {n: one for n, one in there.items() if one is not None}

@@ -75,11 +75,11 @@ class Client:
         """Prepare; nothing is sent yet."""
         self.transport = transport
         self.report = report
+        self.workers = workers
         self.reader = ""
         self.is_sure = {"/company": True, "/connection": True}
         """Whether all companies and connections were listed, as far as one can tell."""
         self._pages = ThreadPoolExecutor(workers, "nectar-page")
-        self._lists = ThreadPoolExecutor(workers, "nectar-list")
 
     def reading_as(self, reader: str) -> Client:
         """The same client, asking for a stream; see `providers.spool`."""
@@ -90,20 +90,20 @@ class Client:
     def close(self) -> None:
         """Drop what waits, and wake what sleeps."""
         self.transport.close()
-        for pool in (self._pages, self._lists):
-            pool.shutdown(wait=False, cancel_futures=True)
-
-    def at_once(
-        self, ask: Callable[[T], Result], subjects: Sequence[T]
-    ) -> Sequence[Result]:
-        """Ask for a list of each subject; the answers in the order of the subjects."""
-        return list(self._lists.map(ask, subjects))
+        self._pages.shutdown(wait=False, cancel_futures=True)
 
     def each(
         self, ask: Callable[[T], Result], subjects: Sequence[T]
     ) -> Sequence[Result]:
         """Ask for one thing of each subject; may be called while asking for lists."""
         return list(self._pages.map(ask, subjects))
+
+    def error(
+        self, path: str, problem: str, source: str | None = None
+    ) -> errors.BadAnswer:
+        """The error for what a list or an object is like."""
+        provider = self.transport.endpoint.provider
+        return errors.BadAnswer(provider, path, source=source, problem=problem)
 
     def get(self, path: str, source: str | None = None) -> Entity:
         """One object."""
@@ -141,9 +141,8 @@ class Client:
         asked = 1
         page = first or self.page(path, params, 1, decode, source)
         if paginator.is_repeated(page):
-            provider = self.transport.endpoint.provider
             problem = "sent another page than the first, which was asked for"
-            raise errors.BadAnswer(provider, path, source=source, problem=problem)
+            raise self.error(path, problem, source)
         try:
             while not paginator.is_repeated(page):
                 yield page
@@ -207,8 +206,7 @@ class Client:
             before = census
             self.transport.limiter.sleep(pause)
         problem = f"kept changing a list while it was read, {len(PAUSES)} times"
-        provider = self.transport.endpoint.provider
-        raise errors.BadAnswer(provider, path, source=source, problem=problem)
+        raise self.error(path, problem, source)
 
     @staticmethod
     def counted(

@@ -9,15 +9,16 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, TypeVar
-from urllib.parse import quote
 
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.outcomes import Report
 from tap_utility_intervals.floor.records import MeterRecord
+from tap_utility_intervals.providers.nectar import listing
 from tap_utility_intervals.providers.nectar.client import Client
+from tap_utility_intervals.providers.nectar.listing import Connection, Part, meters_of
 from tap_utility_intervals.providers.nectar.mapping import identity, values
 from tap_utility_intervals.providers.nectar.mapping.identity import PROVIDER, Siblings
 from tap_utility_intervals.providers.nectar.mapping.intervals import Known
@@ -32,30 +33,6 @@ from tap_utility_intervals.providers.nectar.objects import Entity, objects, text
 T = TypeVar("T")
 
 NOTHING: Entity = {}
-
-
-@dataclass(frozen=True)
-class Connection:
-    """A connection as sent, and the companies that list it."""
-
-    id: str
-    row: Entity
-    companies: list[str]
-
-    @property
-    def accounts(self) -> list[Entity]:
-        """The accounts inside it."""
-        return objects(self.row.get("accounts"))
-
-    @property
-    def account_ids(self) -> list[str]:
-        """The ids of its accounts."""
-        return [name for one in self.accounts if (name := text(one.get("id")))]
-
-    @property
-    def meter_ids(self) -> list[str]:
-        """The meters that its accounts name."""
-        return [meter for account in self.accounts for meter in meters_of(account)]
 
 
 @dataclass(frozen=True)
@@ -75,15 +52,6 @@ class Meter:
         """The account that it belongs to."""
         of_account = text(self.around.account.get("id"))
         return text(self.row.get("account")) or of_account
-
-
-@dataclass
-class _Part:
-    """What one company's list gave, or why it gave nothing."""
-
-    company_id: str
-    rows: list[Entity] = field(default_factory=list)
-    error: errors.ProviderError | None = None
 
 
 class _Once(Generic[T]):
@@ -154,16 +122,30 @@ class Directory:
         return is_sure and self._only is None and has_all
 
     @_Once
-    def meters(self) -> list[Meter]:
-        """Meters, each id once."""
+    def _every_meter(self) -> list[Meter]:
+        """Meters of all kinds, each id once."""
         found: dict[str, Meter] = {}
         for part in self._meter_parts:
             for row in part.rows:
-                name, kind = str(row["id"]), text(row.get("datasourceType"))
-                is_other = self._types and kind and kind not in self._types
-                if name not in found and not is_other:
+                name = str(row["id"])
+                if name not in found:
                     found[name] = Meter(row, self._around(part.company_id, row))
         return list(found.values())
+
+    @_Once
+    def meters(self) -> list[Meter]:
+        """Those of the kinds to read."""
+        return [meter for meter in self._every_meter if self._is_wanted(meter)]
+
+    @_Once
+    def other_keys(self) -> set[str]:
+        """The keys of meters of other kinds alone."""
+        every = {meter.key for meter in self._every_meter}
+        return every - {meter.key for meter in self.meters}
+
+    def _is_wanted(self, meter: Meter) -> bool:
+        kind = text(meter.row.get("datasourceType"))
+        return not self._types or kind is None or kind in self._types
 
     @property
     def meter_errors(self) -> dict[str, errors.ProviderError]:
@@ -177,8 +159,8 @@ class Directory:
     @property
     def half_known(self) -> set[str]:
         """The companies whose connections or meters were not given."""
-        lost = {part.company_id for part in self._connection_parts if part.error}
-        return lost | self.meter_errors.keys()
+        parts = *self._connection_parts, *self._meter_parts
+        return {part.company_id for part in parts if part.error}
 
     def records(self, listed_at: str) -> Iterator[MeterRecord]:
         """One record for each meter key.
@@ -211,14 +193,24 @@ class Directory:
 
     def meters_of(self, connection_id: str) -> list[Meter]:
         """The listed meters of a connection."""
-        return self._by_connection.get(connection_id, [])
+        mine = self._by_connection.get(connection_id, [])
+        return [meter for meter in mine if self._is_wanted(meter)]
 
     def siblings(self, connection_id: str) -> Siblings:
-        """The listed meters of a connection, found by what an interval carries."""
-        return Siblings(
-            (meter.key, meter.account, meter.row.get("identifiers"))
-            for meter in self.meters_of(connection_id)
-        )
+        """The listed meters of a connection, found by what an interval carries.
+
+        Those of other kinds are found after those to read.
+        """
+        found = Siblings(())
+        mine = self._by_connection.get(connection_id, [])
+        for is_wanted in (False, True):
+            said = (
+                (meter.key, meter.account, meter.row.get("identifiers"))
+                for meter in mine
+                if self._is_wanted(meter) is is_wanted
+            )
+            found = Siblings(said, found)
+        return found
 
     def key_of_usage(self, row: Entity) -> str | None:
         """The key of a usage entry's meter; None when it cannot be told."""
@@ -234,53 +226,34 @@ class Directory:
         return next(iter(matching)) if len(matching) == 1 else None
 
     @_Once
-    def _connection_parts(self) -> list[_Part]:
-        ask = partial(self._part, "/connection/company/{}", "connections")
-        parts = list(self.client.at_once(ask, self.company_ids))
+    def _connection_parts(self) -> list[Part]:
+        parts = listing.connections(self.client, self.company_ids)
         self._tell_of_lost(parts)
+        if (error := self._untried(parts)) is not None:
+            raise error
         return parts
 
-    def _tell_of_lost(self, parts: Iterable[_Part]) -> None:
+    @_Once
+    def _meter_parts(self) -> list[Part]:
+        there = [part.company_id for part in self._connection_parts if not part.error]
+        named: dict[str, list[str]] = defaultdict(list)
+        for connection in self.connections:
+            named[connection.companies[0]] += connection.meter_ids
+        parts = listing.meters(self.client, there, named.__getitem__)
+        self._untried(parts)
+        return parts
+
+    def _tell_of_lost(self, parts: Iterable[Part]) -> None:
         for part in parts:
-            if part.error is not None:
+            if part.error is not None and part.is_tried:
                 self._report.lose(PROVIDER, part.company_id, part.error)
 
-    def _part(self, path: str, name: str, company_id: str) -> _Part:
-        try:
-            rows = self.client.entities(path.format(quote(company_id, safe="")), name)
-        except errors.SourceError as error:
-            return _Part(company_id, error=error)
-        return _Part(company_id, rows)
-
-    @_Once
-    def _meter_parts(self) -> list[_Part]:
-        there = [p.company_id for p in self._connection_parts if p.error is None]
-        ask = partial(self._meters_of_company, self.connections)
-        return list(self.client.at_once(ask, there))
-
-    def _meters_of_company(
-        self, connections: Sequence[Connection], company_id: str
-    ) -> _Part:
-        """The company's list, or where there is no such list, one meter at a time."""
-        part = self._part("/meter/company/{}", "meters", company_id)
-        if not isinstance(part.error, (errors.Gone, errors.BadRequest)):
-            return part
-        mine = [c for c in connections if c.companies[0] == company_id]
-        ids = list(dict.fromkeys(meter for c in mine for meter in c.meter_ids))
-        try:
-            rows = [row for row in self.client.each(self._single_meter, ids) if row]
-        except errors.SourceError as error:
-            return _Part(company_id, error=error)
-        return _Part(company_id, rows)
-
-    def _single_meter(self, meter_id: str) -> Entity | None:
-        path = f"/meter/{quote(meter_id, safe='')}"
-        try:
-            row = self.client.get(path, f"meter {meter_id}")
-        except errors.Gone:
-            self._report.warn("nectar: a meter that an account names is not there")
-            return None
-        return row if text(row.get("id")) else None
+    def _untried(self, parts: Iterable[Part]) -> errors.SourceError | None:
+        """Why some lists were not tried any more; they are counted."""
+        left = [part.error for part in parts if not part.is_tried]
+        if left:
+            self._report.leave_out(PROVIDER, len(left))
+        return left[0] if left else None
 
     def _around(self, company_id: str, row: Entity) -> Around:
         account_id = text(row.get("account")) or self._account_of.get(str(row["id"]))
@@ -319,7 +292,7 @@ class Directory:
     @_Once
     def _by_connection(self) -> dict[str, list[Meter]]:
         by_account: dict[str | None, list[Meter]] = defaultdict(list)
-        for meter in self.meters:
+        for meter in self._every_meter:
             by_account[meter.account].append(meter)
         return {
             connection.id: [
@@ -338,11 +311,3 @@ class Directory:
         for meter in self.meters:
             found[identity.signature(meter.row.get("identifiers"))].add(meter.key)
         return found
-
-
-def meters_of(account: Entity) -> list[str]:
-    """The ids of an account's meters."""
-    rows = account.get("meters")
-    return (
-        [name for row in rows if (name := text(row))] if isinstance(rows, list) else []
-    )

@@ -26,10 +26,11 @@ from tap_utility_intervals.providers.http import Transport
 from tap_utility_intervals.providers.nectar import bills as usage
 from tap_utility_intervals.providers.nectar import bookmarks as marks
 from tap_utility_intervals.providers.nectar.client import Client
-from tap_utility_intervals.providers.nectar.entities import Connection, Directory
+from tap_utility_intervals.providers.nectar.entities import Directory
 from tap_utility_intervals.providers.nectar.intervals import job as intervals
 from tap_utility_intervals.providers.nectar.intervals import shared
 from tap_utility_intervals.providers.nectar.intervals.windows import Reading
+from tap_utility_intervals.providers.nectar.listing import Connection
 from tap_utility_intervals.providers.nectar.mapping import identity, values
 from tap_utility_intervals.providers.nectar.mapping.identity import PROVIDER
 from tap_utility_intervals.providers.nectar.mapping.intervals import MAPPING, Intervals
@@ -176,7 +177,8 @@ class NectarSession:
             settings.lookback,
             self.started,
             is_filtered=bool(self.types),
-            knows_meters=is_known and not self.types,
+            others=directory.other_keys,
+            knows_meters=is_known,
         )
         said = [
             repr(sorted(identity.pairs(meter.row.get("identifiers"))))

@@ -133,8 +133,10 @@ def test_odd_usage_entries(serve: Serve) -> None:
     sandbox.faults.add(path="/usage/", status=200, body=body, times=None)
     result = usage(sandbox, shelf)
     assert [row.usage_id for row in result.rows] == ["u"]
-    assert sum(result.report.warnings.values()) == 3
-    assert "replication_key_value" not in shelf.only
+    assert sum(result.report.warnings.values()) == 1
+    (error,) = result.lost
+    assert "2 entries without an id" in str(error)
+    assert shelf.kept == {}
 
 
 def test_a_key_refused_while_usage_is_read(serve: Serve) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tap_utility_intervals.providers.nectar.entities import Connection as Listed
 from tap_utility_intervals.providers.nectar.intervals.shared import groups
+from tap_utility_intervals.providers.nectar.listing import Connection as Listed
 from tap_utility_intervals.providers.nectar.mapping import identity
 from tap_utility_intervals.sandbox import (
     Account,

@@ -702,21 +702,6 @@ def test_a_value_that_cannot_be_read_costs_neither_row_nor_page(
     assert sum(result.report.warnings.values()) == 1
 
 
-@pytest.mark.parametrize("odd", [{"id": "null"}, {"id": ""}])
-def test_a_row_without_an_id_is_left_out_and_its_neighbours_kept(
-    serve: Serve, odd: dict[str, str]
-) -> None:
-    sandbox, shelf = serve(world_of(connection("a"))), Shelf()
-    body = page_of(row_of(1), row_of(2, **odd), row_of(3))
-    sandbox.faults.add(path="/interval/", status=200, body=body, times=None)
-    result = intervals(sandbox, shelf)
-    assert [row.source_id for row in result.rows] == ["i1", "i3"]
-    assert result.report.warnings.pop("nectar: intervals whose meter is not listed")
-    assert sum(result.report.warnings.values()) == 1
-    assert result.lost == []
-    assert shelf.only["replication_key_value"] == "2026-03-03T00:00:00Z"
-
-
 @pytest.mark.parametrize(
     ("odd", "shown"),
     [
@@ -724,9 +709,11 @@ def test_a_row_without_an_id_is_left_out_and_its_neighbours_kept(
         ({"start": "null"}, "nothing to"),
         ({"end": "17"}, "to 17"),
         ({"end": ""}, "to nothing"),
+        ({"id": "null"}, "1 intervals without an id"),
+        ({"id": ""}, "1 intervals without an id"),
     ],
 )
-def test_a_row_without_a_readable_time_is_a_told_loss_and_its_neighbours_come(
+def test_a_row_without_an_id_or_time_is_a_told_loss_and_its_neighbours_come(
     serve: Serve, odd: dict[str, str], shown: str
 ) -> None:
     sandbox, shelf = serve(world_of(connection("a"))), Shelf()

@@ -15,7 +15,8 @@ from tap_utility_intervals.providers.nectar.doctor.forecast import (
     count,
     estimate,
 )
-from tap_utility_intervals.providers.nectar.entities import Connection, Directory
+from tap_utility_intervals.providers.nectar.entities import Directory
+from tap_utility_intervals.providers.nectar.listing import Connection
 from tap_utility_intervals.providers.nectar.objects import Entity, text
 from tap_utility_intervals.providers.nectar.session import NectarSession, connect
 

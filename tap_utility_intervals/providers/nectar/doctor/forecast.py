@@ -13,7 +13,7 @@ from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.instants import seconds_form
 from tap_utility_intervals.providers.checkup import Estimate
 from tap_utility_intervals.providers.http import Params
-from tap_utility_intervals.providers.nectar.entities import Connection
+from tap_utility_intervals.providers.nectar.listing import Connection
 from tap_utility_intervals.providers.nectar.objects import entity_page, interval_page
 from tap_utility_intervals.providers.nectar.session import NectarSession
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -20,6 +21,10 @@ from tap_utility_intervals.providers.nectar.objects import Interval, Page, inter
 
 OUTSIDE = timedelta(hours=26)
 """Bounds that are read in another time zone move by no more; beyond lies no filter."""
+
+SECOND = timedelta(seconds=1)
+FEW = 6
+"""How often a newer start than the newest so far is asked for."""
 
 _LATEST = datetime.max.replace(tzinfo=timezone.utc)
 
@@ -128,6 +133,20 @@ class Spans:
         self._note(census, batch)
         return batch
 
+    def newest(self) -> datetime | None:
+        """The newest start there is, or one of the newest where order is odd."""
+        found: datetime | None = None
+        for _ in range(FEW):
+            asked = Span(found and found + SECOND, None)
+            first = self._page(asked)
+            starts = [*_readable(first)]
+            if first.has_next and first.pages:
+                starts += _readable(self._page(asked, first.pages))
+            if not starts or (found is not None and max(starts) <= found):
+                break
+            found = max(starts)
+        return found
+
     def count_until(self, span: Span) -> int:
         """Count the rows that start in a span and end in it, too."""
         return self._page(span).total or 0
@@ -150,12 +169,7 @@ class Spans:
     def error(self, problem: str, span: Span | None = None) -> errors.BadAnswer:
         """The error for what this connection does; its bookmark must stay."""
         where = self._source if span is None else self._where(span)
-        return errors.BadAnswer(
-            self.client.transport.endpoint.provider,
-            self._path,
-            source=where,
-            problem=problem,
-        )
+        return self.client.error(self._path, problem, where)
 
     def capped(self, span: Span, failure: Exception) -> Exception:
         """What it means that even the narrowest window is too wide."""
@@ -222,11 +236,8 @@ class Spans:
                 newest[row.id] = record
 
     def _note(self, census: Census, batch: Batch) -> None:
-        warn = self.client.report.warn
         if len(census.ids) + census.nameless != (census.total or 0):
             batch.doubled = len(census.twice)
-        if batch.nameless:
-            warn("nectar: an interval without an id is left out", batch.nameless)
         for row in batch.rows:
             self.longest = max(self.longest, row.interval_end - row.interval_start)
 
@@ -238,9 +249,9 @@ class Spans:
             return opening[1]
         return self._page(asked)
 
-    def _page(self, asked: Span) -> Page[Interval]:
+    def _page(self, asked: Span, number: int = 1) -> Page[Interval]:
         return self.client.page(
-            self._path, self._params(asked), 1, interval_page, self._source
+            self._path, self._params(asked), number, interval_page, self._source
         )
 
     def _params(self, asked: Span) -> list[tuple[str, str]]:
@@ -271,6 +282,13 @@ def _hold_to(
             too_early = values.instant(row.end)[0] + OUTSIDE < asked
     if too_early or too_late:
         raise FilterIgnored
+
+
+def _readable(page: Page[Interval]) -> Iterator[datetime]:
+    """The starts on a page that can be read."""
+    for row in page.items:
+        with suppress(ValueError):
+            yield values.instant(row.start)[0]
 
 
 def _times(row: Interval) -> str:

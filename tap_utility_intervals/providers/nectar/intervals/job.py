@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -53,6 +54,8 @@ class Wish:
     """The run's start, by the earlier of the two clocks."""
     is_filtered: bool = False
     """Whether only some kinds of meters are read."""
+    others: AbstractSet[str] = frozenset()
+    """The keys of meters of other kinds: not every server leaves their rows out."""
     knows_meters: bool = True
     """Whether all meters of the connection were listed."""
 
@@ -124,6 +127,7 @@ class ConnectionJob:
         self.overlaps = Overlaps()
         self.is_countable = True
         self._unreadable: list[str] = []
+        self._nameless = 0
         self.stretches: list[Stretch] = []
         self.is_whole = not wish.is_filtered
 
@@ -146,15 +150,16 @@ class ConnectionJob:
         spans = self.reading.walk(first, wish.end)
         for span, batch in spans:
             yield from self._rows(batch)
-            self.is_whole = self.is_whole and not batch.nameless
             seen = [row.interval_start for row in batch.rows]
             past = [start for start in seen if start <= wish.started]
             mark = mark.at(max(past, default=None))
             self._tally(tally, batch)
             self._unreadable += batch.unreadable
-            if span.stop not in {None, wish.end} and not self._unreadable:
+            self._nameless += batch.nameless
+            if span.stop not in {None, wish.end} and self._loss is None:
                 mark = self._counted(mark, tally, span)
                 yield from self._reached(replace(mark, resume=span.stop))
+        self._tell_of_old_data()
         loss = self._loss
         self.is_whole = self.is_whole and loss is None
         yield Covered(self._covered(read_at, start))
@@ -164,6 +169,16 @@ class ConnectionJob:
             raise loss
         mark = self._counted(mark, tally, Span(start, None), finally_=True)
         yield from self._reached(replace(mark, resume=None))
+
+    def _tell_of_old_data(self) -> None:
+        """Say that there is nothing to read since the start date, but before it."""
+        start = self.wish.start
+        if start is None or self.stretches or self._is_backfill:
+            return
+        newest = self.reading.newest()
+        if newest is not None and newest < start:
+            what = "nectar: a connection has data only before start_date"
+            self.report.warn_of(what, newest.date().isoformat())
 
     def _covered(self, read_at: str, start: datetime | None) -> list[CoverageRecord]:
         """What of the connection was read whole."""
@@ -226,11 +241,16 @@ class ConnectionJob:
             times = ", ".join(self._unreadable[:TOLD])
             problem = f"sent {len(self._unreadable)} intervals with unreadable times"
             return self.reading.error(f"{problem}, such as {times}")
+        if self._nameless:
+            return self.reading.error(f"sent {self._nameless} intervals without an id")
         return self.reading.loss
 
     def _rows(self, batch: Batch) -> Iterator[Rows]:
         """The rows of a window in order, each with a key of its own."""
-        start, end = self.wish.start, self.wish.end
+        start, end, others = self.wish.start, self.wish.end, self.wish.others
+        came = len(batch.rows)
+        if others:
+            batch.rows = [row for row in batch.rows if row.meter_key not in others]
         # Lists rather than generators here: these lines run for every row.
         rows, twins = in_order(
             [
@@ -243,6 +263,8 @@ class ConnectionJob:
         known = self.reading.known
         warnings = {
             "nectar: an interval came twice, its newest form is kept": batch.doubled,
+            "nectar: intervals of another datasource type than was asked for are left "
+            "out": came - len(batch.rows),
             "nectar: intervals with one key but different ids are numbered": (
                 twins.numbered
             ),

@@ -12,7 +12,7 @@ from itertools import chain
 
 from tap_utility_intervals.floor.records import IntervalRecord
 from tap_utility_intervals.providers.base import Event, Job, Rows
-from tap_utility_intervals.providers.nectar.entities import Connection
+from tap_utility_intervals.providers.nectar.listing import Connection
 from tap_utility_intervals.providers.nectar.mapping.intervals import newer
 
 ROWS_AT_ONCE = 5_000

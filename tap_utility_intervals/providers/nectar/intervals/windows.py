@@ -112,6 +112,15 @@ class Reading:
             self.is_counted = False
             yield Span(start, None), proof.unfiltered(asked)
 
+    def newest(self) -> datetime | None:
+        """The newest start there is, as far as Nectar can be asked without dates."""
+        if not self.is_counted:
+            return None
+        try:
+            return self._spans.newest()
+        except errors.TooWide:
+            return None
+
     def error(self, problem: str) -> errors.BadAnswer:
         """The error for what this connection sends."""
         return self._spans.error(problem)

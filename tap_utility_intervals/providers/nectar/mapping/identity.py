@@ -70,8 +70,13 @@ class Siblings:
     Some intervals name no account, or only some of their meter's identifiers.
     """
 
-    def __init__(self, meters: Iterable[tuple[str, str | None, object]]) -> None:
-        """Take the key, account and identifiers of each meter."""
+    def __init__(
+        self,
+        meters: Iterable[tuple[str, str | None, object]],
+        others: Siblings | None = None,
+    ) -> None:
+        """Take the key, account and identifiers of each meter; `others` come after."""
+        self._others = others
         self._accounts: dict[str, set[str | None]] = {}
         self._found: dict[object, set[str]] = {}
         for key, account, identifiers in meters:
@@ -91,6 +96,8 @@ class Siblings:
             for key in same or more
             if account is None or account in self._accounts[key]
         }
+        if not keys and self._others is not None:
+            return self._others.key(account, identifiers)
         return keys.pop() if len(keys) == 1 else None
 
 
