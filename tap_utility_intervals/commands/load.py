@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 from singer_sdk.exceptions import ConfigValidationError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tap_utility_intervals.store.base import Store
 
 FILES = (".duckdb", ".ddb", ".db")
+DATABASES = ("postgresql://", "postgres://")
 INTO = "warehouse.duckdb"
 
 
@@ -34,9 +36,11 @@ INTO = "warehouse.duckdb"
     "destination",
     required=True,
     metavar="DESTINATION",
-    help=f"A DuckDB file: {INTO}.",
+    help=f"A DuckDB file, such as {INTO}, or postgresql://user@host/database.",
 )
-@click.option("--schema", help="Where the tables go.  [default: main]")
+@click.option(
+    "--schema", help="Where the tables go. Default: main (DuckDB), public (PostgreSQL)."
+)
 @click.option(
     "--select",
     metavar="STREAM,…",
@@ -62,9 +66,11 @@ def load_command(
     """
     configuration = load(sources)
     _log_to_standard_error()
-    store = _store(destination, schema)
-    from tap_utility_intervals.store import loading  # noqa: PLC0415 - an extra's
-
+    try:
+        store = _store(destination, schema, configuration.config)
+        from tap_utility_intervals.store import loading  # noqa: PLC0415 - an extra's
+    except ImportError as error:
+        raise Failed(_lacking(error)) from None
     streams = [name.strip() for name in select.split(",")] if select else None
     # Millions of rows come and go without a cycle among them: look for one seldom.
     gc.freeze()
@@ -80,23 +86,35 @@ def load_command(
     raise SystemExit(code)
 
 
-def _store(destination: str, schema: str | None) -> Store:
+def _store(destination: str, schema: str | None, config: Mapping[str, Any]) -> Store:
     """The store that a destination names.
 
     Raises:
-        Wrong: it names none.
-        Failed: what it needs is not installed.
+        Wrong: it names none, or holds a password.
+        ImportError: what it needs is not installed.
     """
     if destination.endswith(FILES):
-        try:
-            from tap_utility_intervals.store.duckdb import DuckDB  # noqa: PLC0415 - extra
-        except ImportError as error:
-            raise Failed(_lacking("duckdb", error)) from None
+        from tap_utility_intervals.store.duckdb import DuckDB  # noqa: PLC0415 - extra
+
         return DuckDB(Path(destination), schema or "main")
-    raise Wrong(f"--into {destination}: name a DuckDB file, such as {INTO}.")
+    if destination.startswith(DATABASES):
+        if urlsplit(destination).password is not None:
+            raise Wrong(
+                "--into: leave the password out of the command line, where others see"
+                " it: PGPASSWORD, PGPASSFILE and PGSERVICE are read."
+            )
+        from tap_utility_intervals.store.postgres import PostgreSQL  # noqa: PLC0415
+        from tap_utility_intervals.store.sources import claims  # noqa: PLC0415
+
+        return PostgreSQL(destination, schema or "public", claims(config))
+    raise Wrong(
+        f"--into {destination}: name a DuckDB file, such as {INTO}, or"
+        " postgresql://user@host/database."
+    )
 
 
-def _lacking(extra: str, error: ImportError) -> str:
+def _lacking(error: ImportError) -> str:
+    extra = {"psycopg": "postgres"}.get(error.name or "", "duckdb")
     return (
         f"{error.name} is not installed: pip install 'tap-utility-intervals[{extra}]'"
     )

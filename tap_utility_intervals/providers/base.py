@@ -188,5 +188,7 @@ class Provider:
     """What `utility-intervals doctor` runs."""
     streams: Sequence[type[Stream]] = ()
     """The provider-shaped streams; none is selected unless asked for."""
+    narrowing: Sequence[str] = ()
+    """Settings that name the only sources to read; of several the first counts."""
     upgrade: Callable[[str, Bookmark], Bookmark] = lambda _, bookmark: bookmark
     """Makes a bookmark of version 2 of one that a stream had in STATE version 1."""

@@ -91,6 +91,7 @@ class DuckDB:
         if table.key:
             rows = _once(db, table, rows)
         if table.readings:
+            self._create(db, table.restatements)
             rows = self._make_way(db, table, table.readings, rows)
         elif table.key:
             _register(db, rows)
@@ -162,7 +163,6 @@ class DuckDB:
         ((changed, older),) = db.execute(count).fetchall()
         of = "(select * from {} where rowid in (select id from met where {}))"
         if changed:
-            self._create(db, table.restatements)
             told = self._named(table.restatements.name)
             found = sql.restated(table, of.format(held, "changed"))
             db.execute(f"insert into {told} by name {found}")

@@ -35,10 +35,10 @@ def delete(table: str, key: Iterable[str]) -> str:
     return f"delete from {table} held using came where {same(key)}"  # noqa: S608 - quoted
 
 
-def is_older(readings: Readings) -> str:
+def is_older(readings: Readings, came: str = "came") -> str:
     """The condition that what came was read earlier than what is held."""
     at = quoted(readings.read_at)
-    return f"coalesce(came.{at} < held.{at}, false)"
+    return f"coalesce({came}.{at} < held.{at}, false)"
 
 
 def restated(table: Table, held: str) -> str:

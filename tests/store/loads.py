@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
+from tap_utility_intervals.arrow import schema
 from tap_utility_intervals.sandbox import Sandbox, Series, UtilityMeter, World
 from tap_utility_intervals.sandbox.readings import Reading, epoch
 from tap_utility_intervals.store.duckdb import DuckDB
 from tap_utility_intervals.store.loading import load
 from tests.oracle import Row, readings
 from tests.providers.nectar.harness import connection, kwh_meter, world_of
+from tests.providers.utilityapi.serving import NOW
 from tests.syncing import config
 
 STEP = Decimal("1e-18")
@@ -87,6 +90,17 @@ def world_values(world: World) -> dict[tuple[str, ...], Decimal | None]:
     """What `intervals` must hold of a world."""
     found: Mapping[Any, Decimal | None] = readings(world, "utilityapi", "nectar")
     return {key: value and value.quantize(STEP) for key, value in found.items()}
+
+
+def rows(**columns: list[Any]) -> pa.RecordBatch:
+    """Rows of `intervals`; what is not given is null, and the key's rest constant."""
+    count = len(next(iter(columns.values())))
+    constant = {"provider": "p", "channel": "c", "interval_end": NOW}
+    made = {
+        field.name: columns.get(field.name, [constant.get(field.name)] * count)
+        for field in schema("intervals")
+    }
+    return pa.RecordBatch.from_pydict(made, schema=schema("intervals"))
 
 
 def killed(work: Callable[[], object]) -> bool:

@@ -22,4 +22,5 @@ PROVIDER = Provider(
     connect=connect,
     examine=examine,
     streams=STREAMS,
+    narrowing=("nectar_companies",),
 )

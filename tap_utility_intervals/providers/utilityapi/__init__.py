@@ -23,5 +23,6 @@ PROVIDER = Provider(
     connect=connect,
     examine=examine,
     streams=STREAMS,
+    narrowing=("utilityapi_meters", "utilityapi_authorizations"),
     upgrade=upgrade,
 )
