@@ -1,8 +1,9 @@
-"""Plain text for terminals: tables, dates, durations. Pure."""
+"""Plain text for terminals: tables, dates, durations."""
 
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -12,7 +13,12 @@ from tap_utility_intervals.floor.ranges import Range
 ROWS_SHOWN = 50
 """How many rows a table shows; the others are counted."""
 NAMES_SHOWN = 10
+WIDTH = 80
+"""How wide a table may be where there is no terminal."""
+MARGIN = 2
+"""How far a table may be moved to the right."""
 SHORT_ID = 8
+GAP, INDENT = "  ", "    "
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
 
@@ -20,7 +26,10 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
 def table(
     headings: Mapping[str, str], rows: Sequence[Mapping[str, object]]
 ) -> list[str]:
-    """The lines of a table; numbers stand to the right, ids of others are short."""
+    """The lines of a table; numbers stand to the right, ids of others are short.
+
+    A row that is wider than the terminal goes on in the next line.
+    """
     first = next(iter(headings))
     cells = [
         [cell(row.get(name), is_id=name == first) for name in headings]
@@ -32,16 +41,32 @@ def table(
         all(isinstance(row.get(name), (int, type(None))) for row in rows)
         for name in headings
     ]
-    lines = [
-        "  ".join(
+    parts = _parts(widths)
+    lines = []
+    for line in grid:
+        texts = [
             text.rjust(width) if is_right else text.ljust(width)
             for text, width, is_right in zip(line, widths, right, strict=True)
-        ).rstrip()
-        for line in grid
-    ]
+        ]
+        for start, end in parts:
+            lines.append(
+                (INDENT if start else "") + GAP.join(texts[start:end]).rstrip()
+            )
     if len(rows) > ROWS_SHOWN:
         lines.append(f"... and {len(rows) - ROWS_SHOWN:,} more; --json has them all")
     return lines
+
+
+def _parts(widths: Sequence[int]) -> list[tuple[int, int]]:
+    """The columns that share a line: the first of them, and the one behind the last."""
+    most = shutil.get_terminal_size((WIDTH, 0)).columns - MARGIN
+    starts, used = [0], 0
+    for column, width in enumerate(widths):
+        if used and used + width > most:
+            starts.append(column)
+            used = len(INDENT)
+        used += width + len(GAP)
+    return list(zip(starts, [*starts[1:], len(widths)], strict=True))
 
 
 def cell(value: object, *, is_id: bool = False) -> str:

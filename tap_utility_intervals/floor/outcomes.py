@@ -204,11 +204,9 @@ class Report:
             counts = Counter(self.sources(provider).values())
             counts[Outcome.NOT_TRIED] = self.untried[provider]
             told = [one for one in Outcome if one in WORSE or counts[one]]
-            self.logger.info(
-                "%s, sources: %s",
-                provider,
-                ", ".join(f"{counts[o]:,} {o.value}" for o in told),
-            )
+            text = ", ".join(f"{counts[one]:,} {one.value}" for one in told)
+            if any(counts.values()):
+                self.logger.info("%s, sources: %s", provider, text)
             for outcome in (Outcome.GONE, Outcome.FAILED):
                 self._name_sources(provider, outcome)
         for provider, reason in self.stopped.items():

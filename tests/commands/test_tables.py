@@ -35,3 +35,20 @@ def test_ids_of_others_are_short() -> None:
 def test_many_names_are_counted() -> None:
     assert names(["a", "b"]) == "a, b"
     assert names("abcdefghijklmnop").endswith("j and 6 more")
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_a_row_that_is_wider_than_the_terminal_goes_on_in_the_next_line(
+    monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    headings = {name: name * 9 for name in "ABCDEFGHIJK"}
+    row = {name: 1_000_000 + n for n, name in enumerate(headings)}
+    lines = table(headings, [row, row])
+    assert max(map(len, lines)) <= columns - 2
+    each = len(lines) // 3
+    assert lines[each : 2 * each] == lines[2 * each :]
+    assert " ".join(lines[:each]).split() == [*headings.values()]
+    assert " ".join(lines[each : 2 * each]).split() == [f"{n:,}" for n in row.values()]
+    assert (each == 1) is (columns == 200)
+    assert all(line.startswith("    ") for line in lines[1:each])
