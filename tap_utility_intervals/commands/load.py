@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,7 @@ INTO = "warehouse.duckdb"
     "destination",
     required=True,
     metavar="DESTINATION",
-    help=f"A DuckDB file, such as {INTO}, or postgresql://user@host/database.",
+    help=f"{INTO}, postgresql://user@host/database, or lake/ for Parquet files.",
 )
 @click.option(
     "--schema", help="Where the tables go. Default: main (DuckDB), public (PostgreSQL)."
@@ -107,9 +108,15 @@ def _store(destination: str, schema: str | None, config: Mapping[str, Any]) -> S
         from tap_utility_intervals.store.sources import claims  # noqa: PLC0415
 
         return PostgreSQL(destination, schema or "public", claims(config))
+    if destination.endswith(("/", os.sep)) or Path(destination).is_dir():
+        if schema:
+            raise Wrong("--schema has no effect on a folder of Parquet files.")
+        from tap_utility_intervals.store.parquet import Lake  # noqa: PLC0415 - extra
+
+        return Lake(Path(destination))
     raise Wrong(
-        f"--into {destination}: name a DuckDB file, such as {INTO}, or"
-        " postgresql://user@host/database."
+        f"--into {destination}: name a DuckDB file, such as {INTO}, a folder for"
+        " Parquet files, such as lake/, or postgresql://user@host/database."
     )
 
 

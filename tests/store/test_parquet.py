@@ -1,0 +1,144 @@
+"""`load` into a folder of Parquet files: exactly once, and readable at any moment."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from tap_utility_intervals.sandbox import Sandbox
+from tap_utility_intervals.store import loading
+from tap_utility_intervals.store.base import Pending, StoreError, table_of
+from tap_utility_intervals.store.parquet import Lake
+from tests.oracle import KEYS, Row
+from tests.packaging.tree import ROOT
+from tests.providers.utilityapi.serving import NOW
+from tests.store.loads import KEY, Fuse, killed, rows, shown, small_world, world_values
+from tests.syncing import config
+
+PAGE = (ROOT / "docs" / "load.md").read_text(encoding="utf-8")
+
+
+@dataclass
+class Folder:
+    """A lake that is loaded from a sandbox, and read as the page says."""
+
+    path: Path
+    settings: Row = field(default_factory=dict)
+
+    def load(self, sandbox: Sandbox) -> int:
+        chosen = config(sandbox, max_retries=0, **self.settings)
+        return loading.load(chosen, Lake(self.path))
+
+    def query(self, sql: str) -> list[Row]:
+        views = PAGE.partition("```sql\n")[2].partition("```")[0]
+        with duckdb.connect() as db:
+            db.execute("set TimeZone = 'UTC'")
+            db.execute(views.replace("lake/", f"{self.path}/"))
+            found: list[Row] = db.sql(sql).to_arrow_table().to_pylist()
+            return found
+
+    def values(self) -> dict[tuple[str, ...], Decimal | None]:
+        found = self.query(f"select {', '.join(KEY)}, quantity from intervals")
+        values = {tuple(shown(r[name]) for name in KEY): r["quantity"] for r in found}
+        assert len(values) == len(found)
+        return values
+
+    def commit(self, **columns: list[Any]) -> None:
+        pending = Pending()
+        pending.add(table_of("intervals", KEYS["intervals"]), rows(**columns))
+        Lake(self.path).commit(pending)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    with Lake(tmp_path / "lake").alone():
+        return Folder(tmp_path / "lake")
+
+
+def fused_load(folder: Folder, sandbox: Sandbox, fuse: Fuse) -> None:
+    """Load; whatever touches the disk is a moment."""
+    before = os.mkdir, os.rename, os.fsync, pq.write_table
+    os.mkdir, os.rename = fuse.around(os.mkdir), fuse.around(os.rename)
+    os.fsync, pq.write_table = fuse.around(os.fsync), fuse.around(pq.write_table)
+    try:
+        folder.load(sandbox)
+    finally:
+        os.mkdir, os.rename, os.fsync, pq.write_table = before
+
+
+def test_killed_at_any_moment_and_run_again_it_holds_the_world(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tap_utility_intervals.arrow.reading.ROWS", 100)
+    monkeypatch.setattr(loading, "ROWS", 300)
+    with Sandbox(small_world()) as sandbox:
+        counting = Fuse()
+        fused_load(folder, sandbox, counting)
+        expected = world_values(sandbox.world)
+        assert folder.values() == expected
+        moments = list(range(1, counting.calls, max(1, counting.calls // 24)))
+        deaths = 0
+        # Killed, gone on, killed again, …: five times, and then to the end.
+        for place in range(0, len(moments), 5):
+            folder = Folder(folder.path.with_name(f"lake-{place}"))
+            for number, moment in enumerate(moments[place : place + 5]):
+                fuse = Fuse(max(1, moment // 3) if number else moment)
+                deaths += killed(lambda f=fuse, w=folder: fused_load(w, sandbox, f))  # type: ignore[misc]
+            assert folder.load(sandbox) == 0
+            assert folder.values() == expected
+            assert not list((folder.path / ".writing").rglob("*.parquet"))
+    assert deaths >= 20
+
+
+def test_what_is_restated_is_told_and_the_newest_counts(folder: Folder) -> None:
+    def read_at(*hours: int) -> list[Any]:
+        return [NOW + timedelta(hours=hour) for hour in hours]
+
+    keys: Row = {"meter_key": ["1", "1", "2"], "interval_start": [NOW] * 3}
+    folder.commit(**keys, quantity=[1, 2, None], read_at=read_at(0, 2, 1))
+    folder.commit(**keys, quantity=[4, 2, None], read_at=read_at(3, 4, 4))
+    folder.commit(**keys, quantity=[7, 6, 8], read_at=read_at(2, 5, 5))
+    folder.commit(**keys, quantity=[7, 9, 9], read_at=read_at(2, 1, 0))
+    held = folder.query("select quantity from intervals order by meter_key")
+    assert [row["quantity"] for row in held] == [6, 8]
+    told = folder.query(
+        "select old_quantity, quantity, last_seen_at from restatements"
+        " order by meter_key"
+    )
+    (at,) = read_at(4)
+    assert [tuple(row.values()) for row in told] == [(2, 6, at), (None, 8, at)]
+
+
+def test_bookmarks_are_those_of_all_commits(folder: Folder) -> None:
+    one, two = ((("meter_key", key),) for key in "12")
+    store = Lake(folder.path)
+    all_changes: list[Any] = [
+        *({one: {"at": 1}, two: {"at": 1}}, {one: {"at": 2}}, {two: None}),
+    ]
+    for changes in all_changes:
+        pending = Pending()
+        pending.note("usage", changes)
+        store.commit(pending)
+    assert store.bookmarks() == {("usage", '{"meter_key": "1"}'): '{"at":2}'}
+
+
+def test_one_load_at_a_time_and_no_folder_is_one_sentence(folder: Folder) -> None:
+    store = Lake(folder.path)
+    with (
+        store.alone(),
+        pytest.raises(StoreError, match=r"Another load into .* is at work"),
+        Lake(folder.path).alone(),
+    ):
+        pass
+    file = folder.path / "file"
+    file.touch()
+    with pytest.raises(StoreError, match="cannot be used"), Lake(file).alone():
+        pass
