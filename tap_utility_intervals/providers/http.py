@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from http import HTTPStatus
+from tempfile import SpooledTemporaryFile
 from typing import TypeVar
 from urllib.parse import SplitResult, urlencode, urlsplit
 
@@ -24,6 +25,12 @@ from tap_utility_intervals.floor.clock import Clock
 from tap_utility_intervals.floor.limiter import Limiter, http_date, retry_after
 from tap_utility_intervals.floor.progress import duration
 from tap_utility_intervals.providers import links, statuses, surroundings
+from tap_utility_intervals.providers.bodies import (
+    CHUNK,
+    Bodies,
+    TooMuch,
+    is_packed_twice,
+)
 from tap_utility_intervals.providers.connections import (
     Connections,
     Endpoint,
@@ -38,7 +45,6 @@ T = TypeVar("T")
 
 Params = Sequence[tuple[str, str]]
 
-CHUNK = 1 << 16
 POLITE_WAIT = 5.0
 """Seconds to wait after a 202 or 429 that does not say how long."""
 MOST_POLITE_WAITS = 100
@@ -93,8 +99,8 @@ class Transport:
         self.timeout = settings.request_timeout
         self.deadline = max(LONGEST_REQUEST, 2 * self.timeout)
         self.max_retries = settings.max_retries
-        self.max_bytes = settings.max_response_bytes
         self.server_time: datetime | None = None
+        self.bodies = Bodies(settings.max_response_bytes)
         self.spool = Spool()
         headers = {
             "Accept": "application/json",
@@ -224,22 +230,35 @@ class Transport:
     def _once(
         self, url: SplitResult, decode: Callable[[bytes], T], source: str | None
     ) -> T:
-        with self.limiter:
+        with self.bodies.room() as room:
+            self._receive(url, room, source)
             try:
-                with self._connections.watch.watched(self.deadline):
-                    response = self._session().get(
-                        url.geturl(),
-                        timeout=self.timeout,
-                        allow_redirects=False,
-                        stream=True,
-                    )
-                    with response:
-                        now = self._note_time(response)
-                        self._judge(response, url, source, now)
-                        body = self._read(response, url, source)
-            except FAILURES as failure:
-                raise self._unreached(failure, url, source) from None
-        return self._decode(body, decode, url, source)
+                return self.bodies.decoded(room, decode)
+            except (msgspec.DecodeError, ValueError, RecursionError):
+                # The decoder's own text could quote the body.
+                kind, status = errors.BadAnswer, HTTPStatus.OK
+                raise self._error(kind, url, status, source) from None
+
+    def _receive(
+        self, url: SplitResult, room: SpooledTemporaryFile[bytes], source: str | None
+    ) -> None:
+        """Send the request, and read the body of an answer that is one."""
+        try:
+            with self.limiter, self._connections.watch.watched(self.deadline):
+                response = self._session().get(
+                    url.geturl(),
+                    timeout=self.timeout,
+                    allow_redirects=False,
+                    stream=True,
+                )
+                with response:
+                    now = self._note_time(response)
+                    self._judge(response, url, source, now)
+                    self.bodies.fill(room, response.iter_content(CHUNK))
+        except TooMuch:
+            raise self._error(errors.TooLarge, url, HTTPStatus.OK, source) from None
+        except FAILURES as failure:
+            raise self._unreached(failure, url, source) from None
 
     def _unreached(
         self, failure: Exception, url: SplitResult, source: str | None
@@ -267,8 +286,11 @@ class Transport:
         source: str | None,
         now: datetime,
     ) -> None:
-        """Raise for every status but 200."""
+        """Raise for every status but 200, and for what no honest server does."""
         status = response.status_code
+        if status == HTTPStatus.OK and is_packed_twice(response.headers):
+            problem = "sent an answer that is packed more than once"
+            raise self._error(errors.BadAnswer, url, status, source, problem)
         if status == HTTPStatus.OK:
             return
         kind = statuses.kind_of(status)
@@ -276,32 +298,6 @@ class Transport:
         if status in {HTTPStatus.ACCEPTED, HTTPStatus.TOO_MANY_REQUESTS}:
             raise _PutOff(error, polite_wait(response, now))
         raise error
-
-    def _read(
-        self, response: requests.Response, url: SplitResult, source: str | None
-    ) -> bytes:
-        """Read the body, never more than allowed."""
-        chunks: list[bytes] = []
-        size = 0
-        for chunk in response.iter_content(CHUNK):
-            size += len(chunk)
-            if size > self.max_bytes:
-                raise self._error(errors.TooLarge, url, response.status_code, source)
-            chunks.append(chunk)
-        return b"".join(chunks)
-
-    def _decode(
-        self,
-        body: bytes,
-        decode: Callable[[bytes], T],
-        url: SplitResult,
-        source: str | None,
-    ) -> T:
-        try:
-            return decode(body)
-        except (msgspec.DecodeError, ValueError, RecursionError):
-            # The decoder's own text could quote the body.
-            raise self._error(errors.BadAnswer, url, HTTPStatus.OK, source) from None
 
     def _error(
         self,

@@ -18,7 +18,7 @@ from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.instants import seconds_form
 from tap_utility_intervals.providers.http import Params, Transport
 from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER
-from tap_utility_intervals.providers.utilityapi.objects import (
+from tap_utility_intervals.providers.utilityapi.pages import (
     Page,
     intervals_page,
     page_of,
@@ -202,7 +202,10 @@ class UtilityApi:
         page = self._whole(path, partial(self.transport.get, path, params, **chosen))
         while True:
             page.read_at = self.transport.clock.now()
-            yield page
+            try:
+                yield page
+            finally:
+                page.close()
             paginator.advance(page)  # type: ignore[arg-type]
             link: Any = paginator.current_value
             if paginator.finished or link is None:

@@ -13,7 +13,7 @@ from tap_utility_intervals.floor.values import Values
 from tap_utility_intervals.providers.utilityapi.client import UtilityApi
 from tap_utility_intervals.providers.utilityapi.mapping.channels import Warn
 from tap_utility_intervals.providers.utilityapi.mapping.meters import Meter, meter
-from tap_utility_intervals.providers.utilityapi.objects import Page
+from tap_utility_intervals.providers.utilityapi.pages import Page
 from tap_utility_intervals.providers.utilityapi.settings import UtilityApiSettings
 
 

@@ -25,7 +25,7 @@ from tap_utility_intervals.providers.own_shape import Shape
 from tap_utility_intervals.providers.utilityapi.bookmarks import EventBookmark
 from tap_utility_intervals.providers.utilityapi.client import UtilityApi
 from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER
-from tap_utility_intervals.providers.utilityapi.objects import Page
+from tap_utility_intervals.providers.utilityapi.pages import Page
 from tap_utility_intervals.providers.utilityapi.rules import Rules
 
 CONTEXT: Context = {"provider": PROVIDER}

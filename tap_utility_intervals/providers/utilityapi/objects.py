@@ -74,63 +74,6 @@ class Block(Struct, gc=False):
     """When the answer that held it had arrived; not sent by the API."""
 
 
-class Page(Struct, gc=False):
-    """`{"<plural>": […], "next": "https://…?after=234"}`; `next` is null at the end.
-
-    The items are still encoded, so that a page costs little more than its bytes.
-    """
-
-    items: list[Raw | dict[str, Any]]
-    next: str | None = None
-    is_incomplete: bool = False
-    is_open_ended: bool = False
-    """Whether it does not say if there is another page."""
-    read_at: str | None = None
-    """When it had arrived; set by the client."""
-
-
-class _Intervals(Struct, gc=False):
-    intervals: list[Raw]
-    next: str | None = None
-    is_incomplete: bool | None = None
-
-
-def intervals_page(body: bytes) -> Page:
-    """Decode a page of Interval objects, leaving the objects themselves encoded."""
-    try:
-        page = msgspec.json.decode(body, type=_Intervals)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return page_of("intervals")(body)
-    return Page(list(page.intervals), page.next, bool(page.is_incomplete))
-
-
-def page_of(plural: str) -> Callable[[bytes], Page]:
-    """A decoder of `{"<plural>": […], "next": …}` into dictionaries.
-
-    The decoder raises `ValueError` when the body has another shape.
-    """
-
-    def decode(body: bytes) -> Page:
-        document = loads(body)
-        items = document.get(plural) if isinstance(document, dict) else None
-        if not isinstance(items, list):
-            raise ValueError("a list without its items")  # noqa: TRY004 - the body's fault
-        link = document.get("next")
-        if link is not None and not isinstance(link, str):
-            raise ValueError("a next link that is no text")
-        objects: list[Raw | dict[str, Any]] = [i for i in items if isinstance(i, dict)]
-        if len(objects) != len(items):
-            raise ValueError("an item that is no object")
-        return Page(
-            objects,
-            link or None,
-            bool(document.get("is_incomplete")),
-            is_open_ended="next" not in document,
-        )
-
-    return decode
-
-
 class _Owner(Struct, gc=False):
     meter_uid: str = ""
 

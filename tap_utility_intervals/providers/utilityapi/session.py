@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import TypeVar
@@ -208,35 +208,43 @@ class UtilityApiSession:
             yield from job.events(read_at, found.get(plan.meter.uid))
 
     def _collect(self, plans: list[Plan]) -> dict[str, Held]:
-        """The blocks of several meters, by meter.
+        """The blocks of several meters, by meter; nothing if not of all of them.
 
         Nothing is returned before `next` is null: until then, no meter is complete. And
         nothing after a failure: it may be the fault of one of them.
         """
-        starts = [start for plan in plans if (start := self.filter.request_start(plan))]
-        uids = [plan.meter.uid for plan in plans]
         mine = {
             plan.meter.uid: Held(plan.meter, self.warn, self.rules.zone, len(plans))
             for plan in plans
         }
-        found: dict[str, Held] = {}
+        found: set[str] = set()
         try:
-            for page in self.api.intervals(
-                uids, min(starts), allow_mixed=self.rules.allow_mixed
-            ):
-                if page.is_incomplete:
-                    return {}
-                for item in page.items:
-                    uid = owner(item)
-                    if uid is None:
-                        return {}  # one that names no meter: all are asked alone
-                    if uid in mine:
-                        mine[uid].add(item, page.read_at)
-                        found[uid] = mine[uid]
-                    else:
-                        self.warn(NOT_ASKED_FOR)
+            found = self._shared(plans, mine)
         except (errors.SourceError, ListingEnded):
-            return {}
+            pass  # each is asked alone
+        finally:
+            for uid in mine.keys() - found:
+                mine.pop(uid).close()
+        return mine
+
+    def _shared(self, plans: list[Plan], mine: Mapping[str, Held]) -> set[str]:
+        """Ask for several meters together; gives those of which something came."""
+        starts = [start for plan in plans if (start := self.filter.request_start(plan))]
+        found: set[str] = set()
+        for page in self.api.intervals(
+            list(mine), min(starts), allow_mixed=self.rules.allow_mixed
+        ):
+            if page.is_incomplete:
+                return set()
+            for item in page.items:
+                uid = owner(item)
+                if uid is None:
+                    return set()  # one that names no meter: all are asked alone
+                if uid in mine:
+                    mine[uid].add(item, page.read_at)
+                    found.add(uid)
+                else:
+                    self.warn(NOT_ASKED_FOR)
         return found
 
     def _tell_of_old_data(self, plans: Iterable[Plan]) -> None:

@@ -17,7 +17,7 @@ from tap_utility_intervals.providers.own_shape import Shape
 from tap_utility_intervals.providers.utilityapi.bookmarks import EventBookmark
 from tap_utility_intervals.providers.utilityapi.client import UtilityApi
 from tap_utility_intervals.providers.utilityapi.events import EventJob
-from tap_utility_intervals.providers.utilityapi.objects import Page
+from tap_utility_intervals.providers.utilityapi.pages import Page
 from tap_utility_intervals.providers.utilityapi.rules import Rules
 from tap_utility_intervals.sandbox import Sandbox, tiny_world
 from tests.oracle import Row

@@ -20,7 +20,7 @@ from tap_utility_intervals.providers.utilityapi.intervals.start_filter import (
 )
 from tap_utility_intervals.providers.utilityapi.intervals.walk import Walk
 from tap_utility_intervals.providers.utilityapi.mapping.meters import meter
-from tap_utility_intervals.providers.utilityapi.objects import intervals_page
+from tap_utility_intervals.providers.utilityapi.pages import intervals_page
 from tests.providers.utilityapi.scripted import (
     NOW,
     Block,

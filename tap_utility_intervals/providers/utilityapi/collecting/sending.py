@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
 
 import requests
 from requests.exceptions import InvalidURL, ProxyError
 from urllib3.exceptions import NewConnectionError
 
 from tap_utility_intervals.floor import errors
+from tap_utility_intervals.providers.bodies import CHUNK, TooMuch
 from tap_utility_intervals.providers.http import Transport, polite_wait
 from tap_utility_intervals.providers.utilityapi.collecting.refusals import (
     MaybeStarted,
@@ -172,7 +172,7 @@ class _Posts(Transport):
                     allow_redirects=False,
                     stream=True,
                 ) as response:
-                    return self._reply(response, path, self._note_time(response))
+                    return self._reply(response, self._note_time(response))
             except KeyboardInterrupt:
                 raise MaybeStarted(path, None, "was interrupted") from None
             except requests.RequestException as failure:
@@ -183,11 +183,13 @@ class _Posts(Transport):
                 problem = f"broke off ({type(failure).__name__})"
                 raise MaybeStarted(path, None, problem) from None
 
-    def _reply(self, response: requests.Response, path: str, now: datetime) -> _Reply:
+    def _reply(self, response: requests.Response, now: datetime) -> _Reply:
         """The whole reply; a body that cannot be read counts as empty."""
         try:
-            body = self._read(response, urlsplit(path), None)
-        except (requests.RequestException, errors.TooLarge):
+            with self.bodies.room() as room:
+                self.bodies.fill(room, response.iter_content(CHUNK))
+                body = self.bodies.decoded(room, bytes)
+        except (requests.RequestException, TooMuch):
             body = b""
         return _Reply(response.status_code, body, polite_wait(response, now))
 

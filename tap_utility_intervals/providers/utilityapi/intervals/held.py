@@ -56,6 +56,7 @@ class Held:
         self._warn = warn
         self._zone = zone
         self._room = HELD_READINGS // among
+        self._bytes = 0
         self._in_memory = IN_MEMORY // among
         self._held: list[_Held] = []
         self._known: set[int] = set()
@@ -90,7 +91,9 @@ class Held:
             self.updated = found.updated
         self._held.append(_Held(readings.starts[0], found, readings))
         self._room -= len(readings.starts)
-        if self._room < 0:
+        # What is held of a block keeps the whole of it in memory.
+        self._bytes += len(memoryview(item)) if isinstance(item, Raw) else 0
+        if self._room < 0 or self._bytes > self._in_memory:
             self._spill()
 
     def blocks(self, windows: Sequence[Window]) -> Iterator[Decoded]:

@@ -101,8 +101,9 @@ def _probe(api: UtilityApi, plan: Plan) -> Filter:
 
 def _starts(api: UtilityApi, uid: str, start: datetime | None) -> list[datetime]:
     """When the readings of the first Interval object start, ascending."""
-    page = next(iter(api.intervals([uid], start, limit=1)))
-    return [start for start, _ in _spans(page.items[:1])]
+    # The page is there for as long as its listing is.
+    pages = api.intervals([uid], start, limit=1)
+    return [start for start, _ in _spans(next(pages).items[:1])]
 
 
 def _probe_window(api: UtilityApi, uid: str, covered: Iterable[Range]) -> bool:
