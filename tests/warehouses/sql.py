@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.packaging.tree import ROOT
 
 PAGE = ROOT / "docs" / "warehouses.md"
-KINDS = {"", "csv", "jsonl", "duckdb", "postgresql", "refresh", "prune"}
+KINDS = {"", "csv", "jsonl", "duckdb", "postgresql", "refresh", "prune", "nectar"}
 BLOCK = re.compile(r"^```sql ?(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from tap_utility_intervals.floor import clock as clocks
@@ -22,6 +23,7 @@ from tests.providers.utilityapi.test_twins import row as fwd
 from tests.syncing import Run, config, sync
 from tests.tap.resuming import last_state
 from tests.warehouses.server import Server, postgres
+from tests.warehouses.sql import documented
 from tests.warehouses.stores import (
     InDuckDB,
     InPostgreSQL,
@@ -344,6 +346,32 @@ def test_a_meter_of_unknown_zone_is_listed_and_not_summed(store: Store) -> None:
     set_zones(store, "Europe/London")
     assert total(store.query(DAILY), "kwh") == 3
     assert store.query("select * from zone_unknown") == []
+
+
+def test_what_nectars_bills_cost_belongs_to_a_meter_where_there_is_one() -> None:
+    entry = "('nectar', ?, ?, date '2026-03-01', date '2026-04-01')"
+    with duckdb.connect() as store:
+        store.execute(
+            "create table current_bills (provider text, meter_key text, bill_id text,"
+            " period_start_date date, period_end_date date);"
+            'create table nectar_documents (id text, "currentCharges" double,'
+            ' "chargesUnits" text);'
+            "insert into nectar_documents values ('one', 51.2, 'USD'),"
+            " ('two', 99.0, 'USD'), ('parts', 7.0, 'USD'), ('none', 1.0, 'USD')"
+        )
+        store.executemany(
+            f"insert into current_bills values {entry}",
+            [
+                *(["a", "one"], ["a", "two"], ["b", "two"]),
+                *(["c", "parts"], ["c", "parts"]),
+            ],
+        )
+        store.execute(documented("nectar"))
+        found = store.execute(
+            "select bill_id, meter_key, cast(cost as double)"
+            " from nectar_costs order by bill_id"
+        ).fetchall()
+    assert found == [("one", "a", 51.2), ("parts", "c", 7.0), ("two", None, 99.0)]
 
 
 def test_a_reading_in_wh_stands_beside_its_bill_in_kwh(store: Store) -> None:

@@ -31,7 +31,7 @@ from tap_utility_intervals.providers.nectar.intervals import job as intervals
 from tap_utility_intervals.providers.nectar.intervals import shared
 from tap_utility_intervals.providers.nectar.intervals.windows import Reading
 from tap_utility_intervals.providers.nectar.listing import Connection
-from tap_utility_intervals.providers.nectar.mapping import identity, values
+from tap_utility_intervals.providers.nectar.mapping import bills, identity, values
 from tap_utility_intervals.providers.nectar.mapping.identity import PROVIDER
 from tap_utility_intervals.providers.nectar.mapping.intervals import MAPPING, Intervals
 from tap_utility_intervals.providers.nectar.settings import CREDENTIAL, NectarSettings
@@ -41,6 +41,7 @@ MOST_IN_FLIGHT = 10
 """Nectar asks for no more than ten requests at once."""
 ROWS_AT_ONCE = 1_000
 MAPPED = [f"mapping {MAPPING}"]
+BILLS_MAPPED = [f"mapping {bills.MAPPING}"]
 SHARED = (
     Shared("/usage/company", "nectar_usage_data", frozenset({"usage"})),
     Shared("/document/company", "nectar_line_items", frozenset({"nectar_documents"})),
@@ -202,7 +203,7 @@ class NectarSession:
         # Rows beyond end_date are read but left out: without it, they are to be read.
         end = self.run.settings.end_date
         until = "" if end is None else seconds_form(end)
-        mapped = marks.fingerprint(self.types, MAPPED, [until])
+        mapped = marks.fingerprint(self.types, BILLS_MAPPED, [until])
         terms = self._terms(context["company_id"], mapped)
         return make(context, self.directory, old, terms, self.run)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -45,8 +46,9 @@ class Paper:
 
     @property
     def end_date(self) -> str:
-        """The day on which its period ends and the next one starts."""
-        return day(self.meter, self.bill.end)
+        """The last day of its period: so Nectar's glossary has it; facts §3.9."""
+        over = date.fromisoformat(day(self.meter, self.bill.end))
+        return max(self.start_date, (over - timedelta(days=1)).isoformat())
 
 
 def document(paper: Paper, version: str, options: NectarOptions, reads: int) -> Json:

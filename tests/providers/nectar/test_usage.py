@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tap_utility_intervals.floor import errors
+from tap_utility_intervals.providers.nectar.mapping.bills import usage_record
 from tap_utility_intervals.providers.nectar.session import NectarSession
 from tap_utility_intervals.sandbox import (
     Bill,
@@ -129,6 +130,37 @@ def test_all_versions_parse(serve: Serve, version: str) -> None:
         assert ("PEAK", "1.10", "kWh", "consumption") in shown
     demand = (None, "7.50", "kW", "demand")
     assert (demand in shown) == (version == "v2.1")
+
+
+@pytest.mark.parametrize(
+    ("sent", "over"),
+    [
+        ("2026-02-28", "2026-03-01"),
+        ("2026-12-31", "2027-01-01"),
+        ("9999-12-31", "9999-12-31"),
+        ("soon", None),
+        (None, None),
+    ],
+)
+def test_a_period_is_over_the_day_after_its_last(
+    sent: str | None, over: str | None
+) -> None:
+    row = usage_record({"id": "u", "endDate": sent}, None, "2026-03-20T00:00:00Z")
+    assert row.period_end_date == over
+
+
+def test_entries_of_an_earlier_mapping_are_read_again(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox, shelf = serve(billed_world()), Shelf()
+    whole = len(usage(sandbox, shelf).rows)
+    usage(sandbox, shelf)
+    assert "startDate" in asked(sandbox)[-1]
+    monkeypatch.setattr(
+        "tap_utility_intervals.providers.nectar.session.BILLS_MAPPED", ["mapping 2"]
+    )
+    assert len(usage(sandbox, shelf).rows) == whole
+    assert "startDate" not in asked(sandbox)[-1]
 
 
 def test_periods_outside_start_and_end_date_are_left_out(serve: Serve) -> None:

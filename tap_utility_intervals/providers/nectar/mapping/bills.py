@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 from tap_utility_intervals.floor import units
 from tap_utility_intervals.floor.records import Measure, UsageRecord
 from tap_utility_intervals.providers.nectar.mapping.identity import PROVIDER
@@ -13,6 +15,9 @@ from tap_utility_intervals.providers.nectar.mapping.values import (
     normalized,
 )
 from tap_utility_intervals.providers.nectar.objects import Entity, text
+
+MAPPING = 3
+"""Raise it when a usage entry would become another record: all are read again."""
 
 _APPARENT_POWER = {p + u for p in ("", "k", "M", "G") for u in ("VA", "VAr")}
 
@@ -40,7 +45,7 @@ def usage_record(row: Entity, key: str | None, listed_at: str) -> UsageRecord:
         bill_id=text(bill.get("id")) or text(document),
         site_id=site_id(row.get("site")),
         period_start_date=read.date("period_start_date", row.get("startDate")),
-        period_end_date=read.date("period_end_date", row.get("endDate")),
+        period_end_date=_day_after(read.date("period_end_date", row.get("endDate"))),
         quantity=quantity,
         unit=unit.name,
         unit_raw=text(row.get("usageUnits")),
@@ -64,6 +69,20 @@ def usage_record(row: Entity, key: str | None, listed_at: str) -> UsageRecord:
         listed_at=listed_at,
         unreadable=read.unreadable,
     )
+
+
+def _day_after(last: str | None) -> str | None:
+    """The day on which a period is over; Nectar sends its last one.
+
+    Its glossary has the bill date as the last day of the period, and where it does not
+    know the end, it sends the first day once more.
+    """
+    if last is None:
+        return None
+    try:
+        return (date.fromisoformat(last) + timedelta(days=1)).isoformat()
+    except OverflowError:  # the end of all days
+        return last
 
 
 def _superseded(bill: Entity) -> bool | None:
