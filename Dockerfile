@@ -18,5 +18,5 @@ WORKDIR /airbyte
 ENV AIRBYTE_ENTRYPOINT="/usr/local/bin/source-utility-intervals"
 ENTRYPOINT ["/usr/local/bin/source-utility-intervals"]
 
-LABEL io.airbyte.name="example/source-utility-intervals"
+LABEL io.airbyte.name="source-utility-intervals"
 LABEL io.airbyte.version="0.1.0"

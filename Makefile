@@ -49,8 +49,9 @@ bench: .meltano/.installed .venv/.installed ## This tap beside a plain one: rows
 	@$(DEV)/python -m benchmarks $(CASES)
 
 .PHONY: airbyte
-airbyte: .venv/.installed ## The Airbyte connector: airbyte-cdk's standard tests, and PyAirbyte into DuckDB
+airbyte: .venv/.installed ## The Airbyte connector: airbyte-cdk's standard tests, the Builder's manifest, and PyAirbyte into DuckDB
 	$(DEV)/python -m tests.airbyte.standard.run
+	$(DEV)/python -m tests.airbyte.builder
 	$(DEV)/python -m tests.airbyte.pyairbyte.run
 
 .PHONY: fuzz

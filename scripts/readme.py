@@ -146,7 +146,8 @@ def fresh() -> Iterator[tuple[Path, str]]:
     docs = ROOT / "docs"
     yield docs / "meltano-plugin.yml", dumped(PLUGIN_HEAD, definition(extractor))
     yield docs / "hub" / f"{PROJECT}.yml", dumped(HUB_HEAD, listing(extractor))
-    for path in (ROOT / "pyproject.toml", README, *docs.glob("*.md")):
+    named = ROOT / "pyproject.toml", ROOT / "metadata.yaml", README
+    for path in (*named, *docs.glob("*.md")):
         text = owned(path.read_text("utf-8"))
         text = replaced(text, "settings", settings())
         yield path, replaced(text, "by hand", by_hand(extractor))

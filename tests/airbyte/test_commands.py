@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import signal
+from contextlib import redirect_stdout
 from importlib import metadata
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from tap_utility_intervals.airbyte import state
+from tap_utility_intervals.airbyte.source import main
 from tap_utility_intervals.airbyte.spec import PACKAGE, specification
 from tap_utility_intervals.airbyte.writer import NO_CURSOR
 from tap_utility_intervals.floor.errors import ConfigError
@@ -18,7 +21,7 @@ from tap_utility_intervals.providers import PROVIDERS
 from tap_utility_intervals.sandbox import Sandbox
 from tap_utility_intervals.settings import shared as settings_of
 from tap_utility_intervals.tap import TapUtilityIntervals
-from tests.airbyte.running import Connector, configured, run
+from tests.airbyte.running import SIGNALS, Connector, configured, handlers_kept, run
 
 
 @pytest.fixture
@@ -88,12 +91,16 @@ def test_the_spec_links_the_documentation_that_the_package_names(
     assert spec["changelogUrl"] == "https://example.com/CHANGELOG.md"
 
 
-def test_signals_are_as_before_once_a_question_is_asked(connector: Connector) -> None:
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.getsignal(number) for number in numbers]
-    assert run("check", "--config", connector.config).code == 0
-    assert run("discover", "--config", connector.config).code == 0
-    assert [signal.getsignal(number) for number in numbers] == before
+@pytest.mark.parametrize("command", ["spec", "check", "discover"])
+def test_a_question_leaves_signals_as_they_are(
+    connector: Connector, command: str
+) -> None:
+    options = [] if command == "spec" else ["--config", connector.config]
+    with handlers_kept():
+        before = [signal.getsignal(number) for number in SIGNALS]
+        with redirect_stdout(StringIO()):
+            assert main([command, *options]) == 0
+        assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
 def test_the_spec_accepts_the_configuration_of_the_singer_tap(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import zipfile
 from importlib.metadata import distribution, entry_points
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
@@ -48,6 +50,48 @@ def test_image_and_metadata_have_the_version_and_name_of_the_package() -> None:
     assert METADATA["dockerImageTag"] == package.version
     assert METADATA["license"] == package.metadata["License-Expression"]
     assert "language:python" in METADATA["tags"]
+
+
+def test_the_metadata_name_the_documentation_of_the_package_and_an_icon() -> None:
+    project = (ROOT / "pyproject.toml").read_text()
+    [docs] = re.findall(r'^Documentation = "(.+)"$', project, re.MULTILINE)
+    assert METADATA["documentationUrl"] == f"{docs}/airbyte.md"
+    assert "example" not in (ROOT / "metadata.yaml").read_text()
+    icon = ET.fromstring((ROOT / METADATA["icon"]).read_text())
+    assert icon.get("width") == icon.get("height")
+    assert "href" not in (ROOT / METADATA["icon"]).read_text()
+
+
+def test_the_manifest_declares_what_the_providers_documents_name() -> None:
+    """So does our own schema; what is ours alone in it is no column of the manifest."""
+    manifest = yaml.safe_load((ROOT / "docs" / "airbyte-builder.yaml").read_text())
+    streams = {
+        name: one["schema_loader"]["schema"]["properties"]
+        for name, one in manifest["definitions"].items()
+        if one["type"] == "DeclarativeStream"
+    }
+    listed = [s["$ref"] for part in manifest["streams"] for s in part["streams"]]
+    assert listed == [f"#/definitions/{name}" for name in streams]
+    parts = {"sites", "accounts", "usageData", "lineItems", "company_id"}
+    compared = 0
+    for name, columns in streams.items():
+        path = ROOT / "schemas" / f"{name}.json"
+        if path.exists():
+            compared += 1
+            known = json.loads(path.read_text())["properties"]
+            assert columns.keys() - parts <= known.keys(), name
+            assert known.keys() - columns.keys() <= OURS, name
+    assert compared == len(streams) - 2  # intervals have no stream in their own shape
+    secret = "connectionMagicLinkSecret"
+    removed = manifest["definitions"]["nectar_connections"]["transformations"][-1]
+    assert removed == {"type": "RemoveFields", "field_pointers": [[secret]]}
+
+
+OURS = {
+    *("company_ids", "document_id", "extra", "listed_at", "meter_key", "provider"),
+    *("read_at", "site_id", "unreadable", "usage_data_ids"),
+}
+"""Columns that the tap adds to a provider's own."""
 
 
 def test_the_image_runs_as_the_platforms_user_in_a_folder_of_its_own() -> None:
