@@ -23,6 +23,7 @@ def _connections(connections: int, days: int) -> World:
 WORLDS: dict[str, Callable[[], World]] = {
     "tiny": partial(_meters, 2, 3),
     "utilityapi": partial(_meters, 20, 90),
+    "year": partial(_meters, 20, 365),
     "loading": partial(_meters, 4, 90),
     "nectar": partial(_connections, 10, 60),
     "many": partial(_meters, 2_000, 1),

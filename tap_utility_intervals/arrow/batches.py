@@ -1,7 +1,8 @@
 """Rows of a stream as a record batch.
 
 `batch` is the one way from rows to columns. Most columns of a page hold one value, or
-none: those cost nothing; the others are made a column at a time.
+none: those cost nothing; the others are made a column at a time. Of a block the columns
+are taken as they are.
 """
 
 from __future__ import annotations
@@ -12,18 +13,18 @@ from typing import Any, TypeAlias, cast
 import msgspec
 import pyarrow as pa
 
-from tap_utility_intervals.arrow.numbers import Misfits, decimals
-from tap_utility_intervals.arrow.schemas import DECIMAL, TEXT, json_columns, schema
-from tap_utility_intervals.singer.writer import ENCODER, Row
+from tap_utility_intervals.arrow.blocks import of_block
+from tap_utility_intervals.arrow.columns import as_json, plain
+from tap_utility_intervals.arrow.numbers import CALCULATED, Misfits, decimals
+from tap_utility_intervals.arrow.schemas import DECIMAL, json_columns, schema
+from tap_utility_intervals.floor.blocks import RowBlock
+from tap_utility_intervals.singer.writer import Row
 
 Warn: TypeAlias = Callable[[str, int], None]
 """Takes a sentence and how often it is true, as `Report.warn` does."""
 
 ODD = ("unreadable", "extra")
 """Where a stream keeps what has no place in its column."""
-
-CALCULATED = frozenset({"quantity_normalized"})
-"""No digits of these were sent: 28 of them, rounded to 18 decimals, lose nothing."""
 
 
 def batch(stream: str, rows: Sequence[Row], warn: Warn) -> pa.RecordBatch:
@@ -34,6 +35,11 @@ def batch(stream: str, rows: Sequence[Row], warn: Warn) -> pa.RecordBatch:
         rows: structs of the unified records, or dictionaries; at least one.
         warn: told how many numbers were rounded, and how many are null.
     """
+    made = of_block(stream, rows) if isinstance(rows, RowBlock) else None
+    return _of_rows(stream, rows, warn) if made is None else made
+
+
+def _of_rows(stream: str, rows: Sequence[Row], warn: Warn) -> pa.RecordBatch:
     columns = _columns(rows)
     texts = json_columns(stream)
     made: dict[str, pa.Array] = {}
@@ -47,9 +53,9 @@ def batch(stream: str, rows: Sequence[Row], warn: Warn) -> pa.RecordBatch:
             if misfits:
                 _note(f"{stream}.{field.name}", misfits, odd, warn)
         elif field.name in texts:
-            made[field.name] = _json(values)
+            made[field.name] = as_json(values)
         else:
-            made[field.name] = _plain(values, field.type)
+            made[field.name] = plain(values, field.type)
     if odd:
         _keep(made, columns, odd)
     return pa.record_batch(list(made.values()), schema=schema(stream))
@@ -63,39 +69,6 @@ def _columns(rows: Sequence[Row]) -> dict[str, Sequence[Any]]:
     structs = cast("Sequence[msgspec.Struct]", rows)
     values = zip(*map(msgspec.structs.astuple, structs), strict=True)
     return dict(zip(first.__struct_fields__, values, strict=True))
-
-
-def _is_one(values: Sequence[Any]) -> bool:
-    """Whether all values are the same: equal objects are mostly one object here."""
-    return values[0] == values[-1] and values.count(values[0]) == len(values)
-
-
-def _plain(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    if _is_one(values):
-        return _repeated(values[0], kind, len(values))
-    # Rows have instants and dates as text, but for what the tap itself calculates with.
-    given = next(value for value in values if value is not None)
-    if isinstance(given, str) and kind != TEXT:
-        return pa.array(values, TEXT).cast(kind)
-    return pa.array(values, kind)
-
-
-def _repeated(value: object, kind: pa.DataType, count: int) -> pa.Array:
-    if value is None:
-        return pa.nulls(count, kind)
-    if isinstance(value, str):
-        return pa.repeat(pa.scalar(value, TEXT).cast(kind), count)
-    return pa.repeat(pa.scalar(value, kind), count)
-
-
-def _json(values: Sequence[Any]) -> pa.Array:
-    if _is_one(values):
-        one = values[0]
-        text = None if one is None else ENCODER.encode(one).decode()
-        return _repeated(text, TEXT, len(values))
-    lines = ENCODER.encode_lines(values).decode().split("\n")[:-1]
-    found = [None if line == "null" else line for line in lines]
-    return pa.array(found, TEXT)
 
 
 def _note(
@@ -123,4 +96,4 @@ def _keep(
     kept = list(columns[place])
     for row, texts in odd.items():
         kept[row] = {**(kept[row] or {}), **texts}
-    made[place] = _json(kept)
+    made[place] = as_json(kept)

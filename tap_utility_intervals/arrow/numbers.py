@@ -15,6 +15,9 @@ from tap_utility_intervals.arrow.schemas import DECIMAL, PLACES
 WHOLE_DIGITS = 20
 """Digits before the point: what 38 leave beside the 18 behind it."""
 
+CALCULATED = frozenset({"quantity_normalized"})
+"""No digits of these were sent: 28 of them, rounded to 18 decimals, lose nothing."""
+
 _STEP = Decimal(1).scaleb(-PLACES)
 _CONTEXT = Context(prec=WHOLE_DIGITS + PLACES + 1, rounding=ROUND_HALF_EVEN)
 
@@ -40,7 +43,11 @@ def decimals(values: Sequence[Any]) -> tuple[pa.Array, Misfits]:
     Args:
         values: `msgspec.Raw`, `Decimal`, int or None.
     """
-    texts = _texts(values)
+    return of_texts(_texts(values))
+
+
+def of_texts(texts: Sequence[str | None]) -> tuple[pa.Array, Misfits]:
+    """Return the same of numbers as JSON has them."""
     try:
         return pa.array(texts, pa.string()).cast(DECIMAL), Misfits()
     except pa.ArrowInvalid:

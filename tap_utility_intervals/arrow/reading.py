@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import pyarrow as pa
 from typing_extensions import override
 
-from tap_utility_intervals.arrow.batches import batch
+from tap_utility_intervals.arrow.batches import Warn, batch
+from tap_utility_intervals.floor.blocks import RowBlock
 from tap_utility_intervals.floor.errors import ConfigError
 from tap_utility_intervals.stdout import Lines
 from tap_utility_intervals.tap import TapUtilityIntervals
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 ROWS = 50_000
 """Rows of a batch, at most a page more: few enough to hold, many enough to be fast."""
+
+SECONDS = 10.0
+"""Longest that rows wait for more, where they come slowly."""
 
 UNHEARD = ("stream_maps", "stream_map_config", "flattening_enabled")
 """Settings that change what Singer's records look like. Ignored, they would let out
@@ -149,31 +154,71 @@ class ArrowTap(TapUtilityIntervals):
                 yield from self._items_of(cast("PagedStream", stream))
 
     def _items_of(self, stream: PagedStream) -> Iterator[Item]:
-        rows: list[Row] = []
+        gathered = Gathered(stream.name, self.report.warn)
         stream.bookmarks.watch()
         try:
             for page in stream.pages():
                 # A bookmark that is there by now covers rows of earlier pages only.
-                if len(rows) >= ROWS:
-                    yield from self._taken(stream, rows)
-                rows += page
+                if gathered.is_much:
+                    yield from self._taken(stream, gathered)
+                gathered.add(page)
         except GeneratorExit:
             raise
         except BaseException:
-            yield from self._taken(stream, rows)
+            yield from self._taken(stream, gathered)
             raise
-        yield from self._taken(stream, rows)
+        yield from self._taken(stream, gathered)
 
-    def _taken(self, stream: PagedStream, rows: list[Row]) -> Iterator[Item]:
+    def _taken(self, stream: PagedStream, gathered: Gathered) -> Iterator[Item]:
         """Hand over what has gathered."""
         changes = stream.bookmarks.changes()
-        if rows:
-            made = batch(stream.name, rows, self.report.warn)
-            rows.clear()
-            yield Batch(stream.name, made)
+        rows = gathered.take()
+        if rows is not None:
+            yield Batch(stream.name, rows)
         if changes:
             state = cast("dict[str, Any]", self.state)
             yield Bookmarks(stream.name, changes, state)
+
+
+class Gathered:
+    """Pages of one stream on their way into one batch."""
+
+    def __init__(self, stream: str, warn: Warn) -> None:
+        """Start with none."""
+        self._stream = stream
+        self._warn = warn
+        self._batches: list[pa.RecordBatch] = []
+        self._rows: list[Row] = []
+        """Single rows, which are not yet in a batch."""
+        self._count = 0
+        self._since = time.monotonic()
+
+    @property
+    def is_much(self) -> bool:
+        """Whether it is time to hand them over."""
+        is_late = time.monotonic() - self._since >= SECONDS
+        return self._count >= ROWS or (is_late and self._count > 0)
+
+    def add(self, page: Sequence[Row]) -> None:
+        """Add a page: a block as it is, and rows to the rows before."""
+        self._count += len(page)
+        if isinstance(page, RowBlock):
+            self._flush()
+            self._batches.append(batch(self._stream, page, self._warn))
+        else:
+            self._rows += page
+
+    def take(self) -> pa.RecordBatch | None:
+        """All of it as one batch, from now on forgotten; None if there is nothing."""
+        self._flush()
+        batches, self._batches = self._batches, []
+        self._count, self._since = 0, time.monotonic()
+        return pa.concat_batches(batches) if batches else None
+
+    def _flush(self) -> None:
+        if self._rows:
+            rows, self._rows = self._rows, []
+            self._batches.append(batch(self._stream, rows, self._warn))
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import date, datetime
+from collections import Counter
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,8 +16,9 @@ from tap_utility_intervals.arrow import Batch, Bookmarks, read, schema
 from tap_utility_intervals.arrow.batches import batch
 from tap_utility_intervals.arrow.numbers import decimals
 from tap_utility_intervals.arrow.schemas import UNIFIED
+from tap_utility_intervals.floor.blocks import RowBlock
 from tap_utility_intervals.floor.errors import ConfigError
-from tap_utility_intervals.floor.records import IntervalRecord
+from tap_utility_intervals.floor.records import Flow, IntervalRecord
 from tap_utility_intervals.sandbox import Sandbox, tiny_world
 from tests.oracle import KEYS, Row
 from tests.providers.reading import OWN, sync_of
@@ -239,3 +241,31 @@ def test_signals_are_left_to_the_caller() -> None:
     with Sandbox(tiny_world()) as sandbox:
         list(read(config(sandbox), streams=["meters"]))
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize("last", ["0.5", "null", "1e299", "0.1234567890123456789"])
+@pytest.mark.parametrize("normalized", ["7", "0.1234567890123456789"])
+def test_a_block_gives_what_its_rows_give(last: str, normalized: str) -> None:
+    one = reading(b"0", identifiers=[{"name": "METER"}], source_id="a")
+    other = reading(b"0", flow=Flow.RECEIVED, quantity_normalized=Decimal(2))
+    starts = [one.interval_start + timedelta(hours=hour) for hour in range(3)]
+    for forms in ([one], [one, other]):
+        rows = 3 * len(forms)
+        block = RowBlock(
+            forms,
+            {"interval_start": starts, "utc_offset_seconds": [None, 0, 3600]},
+            {
+                "quantity": [*["1.25"] * (rows - 1), last],
+                "quantity_normalized": [normalized] * rows,
+            },
+        )
+        first, second = Counter[str](), Counter[str]()
+        made = batch("intervals", block, lambda what, n: first.update({what: n}))  # noqa: B023 - called at once
+        again = batch(
+            "intervals",
+            list(block),
+            lambda what, n: second.update({what: n}),  # noqa: B023
+        )
+        assert made.equals(again)
+        assert made.num_rows == rows
+        assert first == second

@@ -1,0 +1,49 @@
+"""Values of one column as an Arrow array."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from tap_utility_intervals.arrow.schemas import TEXT
+from tap_utility_intervals.singer.writer import ENCODER
+
+
+def is_one(values: Sequence[Any]) -> bool:
+    """Whether all values are the same: equal objects are mostly one object here."""
+    return values[0] == values[-1] and values.count(values[0]) == len(values)
+
+
+def plain(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """Texts, instants, dates, integers, truth values."""
+    if is_one(values):
+        return repeated(values[0], kind, len(values))
+    # Rows have instants and dates as text, but for what the tap itself calculates with.
+    given = next(value for value in values if value is not None)
+    if isinstance(given, str) and kind != TEXT:
+        return pa.array(values, TEXT).cast(kind)
+    return pa.array(values, kind)
+
+
+def repeated(value: object, kind: pa.DataType, count: int) -> pa.Array:
+    """One value so many times."""
+    if isinstance(value, pa.Scalar):
+        return pa.repeat(value, count)
+    if value is None:
+        return pa.nulls(count, kind)
+    if isinstance(value, str):
+        return pa.repeat(pa.scalar(value, TEXT).cast(kind), count)
+    return pa.repeat(pa.scalar(value, kind), count)
+
+
+def as_json(values: Sequence[Any], _: pa.DataType = TEXT) -> pa.Array:
+    """Lists and objects, as their JSON text."""
+    if is_one(values):
+        one = values[0]
+        text = None if one is None else ENCODER.encode(one).decode()
+        return repeated(text, TEXT, len(values))
+    lines = ENCODER.encode_lines(values).decode().split("\n")[:-1]
+    found = [None if line == "null" else line for line in lines]
+    return pa.array(found, TEXT)
