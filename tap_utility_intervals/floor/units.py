@@ -133,6 +133,11 @@ class Unit:
     factor: Decimal | None = None
     divisor: Decimal = _ONE
 
+    @property
+    def is_normal(self) -> bool:
+        """Whether a quantity is the normalized one, digit for digit."""
+        return self.factor == 1 == self.divisor
+
 
 NO_UNIT = Unit(name=None, measure=None)
 """What `unit` makes of no text."""

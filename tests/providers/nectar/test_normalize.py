@@ -180,6 +180,56 @@ def test_a_page_is_read_whatever_its_rows_hold(odd: dict[str, Any]) -> None:
     json.loads(line)
 
 
+times = st.sampled_from(
+    (
+        *("2026-03-08T00:00:00Z", "2026-03-08T00:15:00.25Z", "2026-03-08T00:30:00Z"),
+        *("2026-03-08T00:00:00-05:00", "2026-03-08 00:00:00Z", "2026-03-08T00:00Z"),
+        *("", "soon", "2026-03-08T24:00:00Z", "2026-03-08T00:00:00.1234567Z"),
+    )
+)
+usual = st.sampled_from(["2026-03-08T00:00:00Z", "2026-03-08T00:15:00.251Z"])
+
+
+@st.composite
+def pages(draw: st.DrawFn) -> list[Interval]:
+    """Intervals that are alike, or nearly so."""
+    often = draw(st.sampled_from([0, 2, 20]))
+    found = []
+    for number_ in range(draw(st.integers(0, 12))):
+        odd = bool(often) and draw(st.integers(0, often)) == 0
+        moments = times if odd else usual
+        usage_ = ['"1.50"', "2", "-0.10", "1" * 41]
+        usage_ += ["null", '""', '"1,5"', "1e3", "{}", "0." + "1" * 60] if odd else []
+        found.append(
+            Interval(
+                id=draw(st.sampled_from(["", f"i{number_}"])),
+                created=draw(st.none() | moments) if odd else draw(usual),
+                updated=draw(st.none() | moments) if odd else draw(usual),
+                identifiers=msgspec.Raw(draw(st.sampled_from([b"null", b"[]", b"7"]))),
+                account=draw(st.sampled_from([None, "", "a"])),
+                start=draw(moments),
+                end=draw(moments),
+                usage=msgspec.Raw(draw(st.sampled_from(usage_)).encode()),
+                usage_units=draw(st.sampled_from([None, "", "kWh", "therms", "kvar"])),
+                quality=draw(st.sampled_from([None, "", "ACTUAL", "x"])),
+            )
+        )
+    return found
+
+
+@given(pages())
+def test_a_page_gives_the_records_that_its_intervals_give(rows: list[Interval]) -> None:
+    encode = msgspec.json.Encoder(decimal_format="number").encode
+    at = "2026-03-09T00:00:00.000000Z"
+    together = reader_of().records(rows, at)
+    apart = [reader_of().records([row], at)[0] for row in rows]
+    for (start, record), (other, alone), row in zip(together, apart, rows, strict=True):
+        assert start == other
+        assert encode(record) == encode(alone)
+        if record is not None:
+            assert encode(record) == encode(reader_of().record(row, at))
+
+
 def test_loose_and_strict_decoding_agree() -> None:
     rows = [row_of(1), row_of(2, "0.10"), row_of(3, "null"), row_of(4, "-12")]
     strict = objects.interval_page(page_of(*rows).encode())

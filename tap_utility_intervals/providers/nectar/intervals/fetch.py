@@ -89,7 +89,7 @@ class Spans:
         self._connection_id = to_record.connection_id
         self._path = f"/interval/connection/{quote(self._connection_id, safe='')}"
         self._filters = list(filters)
-        self._record = to_record.record
+        self._records = to_record.records
         self._counted: set[str] = set()
         self._pages = 0
         self._opening: tuple[datetime | None, Page[Interval]] | None = None
@@ -209,10 +209,9 @@ class Spans:
         batch: Batch,
     ) -> None:
         """Keep the rows of the span, of each id the newest."""
-        for row in page.items:
-            try:
-                start, _ = values.instant(row.start)
-            except ValueError:
+        made = self._records(page.items, page.read_at)
+        for row, (start, record) in zip(page.items, made, strict=True):
+            if start is None:
                 batch.strays += 1
                 batch.unreadable.append(_times(row))
                 continue
@@ -226,9 +225,7 @@ class Spans:
             if not row.id:
                 batch.nameless += 1
                 continue
-            try:
-                record = self._record(row, page.read_at)
-            except ValueError:
+            if record is None:
                 batch.unreadable.append(_times(row))
                 continue
             known = newest.get(row.id)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import chain
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import Raw
 
 from tap_utility_intervals.floor import channels, units
 from tap_utility_intervals.floor.records import Commodity, IntervalRecord
@@ -23,10 +25,13 @@ from tap_utility_intervals.providers.nectar.mapping.identity import (
     named,
 )
 from tap_utility_intervals.providers.nectar.mapping.values import (
+    PLAIN,
     Reader,
     instant,
     normalized,
     quality,
+    usual_instants,
+    usual_stamps,
 )
 from tap_utility_intervals.providers.nectar.objects import Interval
 
@@ -69,6 +74,64 @@ class Intervals:
         self._fallback = fallback
         self._meters: dict[tuple[str | None, bytes], _Meter] = {}
 
+    def records(
+        self, rows: Sequence[Interval], read_at: str | None
+    ) -> list[tuple[datetime | None, IntervalRecord | None]]:
+        """The start and the record of each interval of a page; None if unreadable.
+
+        Where all times have their usual form, a record is a copy of one with the same
+        meter, unit and quality, with what differs put in.
+        """
+        starts = usual_instants([row.start for row in rows])
+        ends = usual_instants([row.end for row in rows])
+        created = usual_stamps([row.created for row in rows])
+        updated = usual_stamps([row.updated for row in rows])
+        if not (starts and ends and created and updated):
+            return [self._apart(row, read_at) for row in rows]
+        made: list[tuple[datetime | None, IntervalRecord | None]] = []
+        forms: dict[object, tuple[Callable[[], IntervalRecord], units.Unit | None]] = {}
+        times = zip(starts, ends, created, updated, strict=True)
+        length, seconds = timedelta(), _seconds(timedelta())
+        for row, (start, end, creation, update) in zip(rows, times, strict=True):
+            usage = bytes(row.usage)
+            digits = usage[1:-1] if usage[:1] == b'"' else usage
+            if not PLAIN.fullmatch(digits):
+                made.append((start, self.record(row, read_at)))
+                continue
+            alike = row.account, bytes(row.identifiers), row.usage_units, row.quality
+            form = forms.get(alike)
+            if form is None:
+                one: Any = self.record(row, read_at)
+                unit = units.unit(row.usage_units)
+                form = forms[alike] = one.__copy__, None if unit.is_normal else unit
+            copy, other = form
+            if end - start != length:
+                length = end - start
+                seconds = _seconds(length)
+            record = copy()
+            record.interval_start = start
+            record.interval_end = end
+            record.interval_seconds = seconds
+            record.quantity = quantity = Raw(digits)
+            record.quantity_normalized = (
+                quantity if other is None else normalized(quantity, other)
+            )
+            record.source_id = row.id or None
+            record.source_created_at = creation
+            record.source_updated_at = update
+            made.append((start, record))
+        return made
+
+    def _apart(
+        self, row: Interval, read_at: str | None
+    ) -> tuple[datetime | None, IntervalRecord | None]:
+        start: datetime | None = None
+        try:
+            start, _ = instant(row.start)
+            return start, self.record(row, read_at)
+        except ValueError:
+            return start, None
+
     def record(self, row: Interval, read_at: str | None = None) -> IntervalRecord:
         """The record of an interval, in an answer that had arrived at `read_at`.
 
@@ -79,7 +142,6 @@ class Intervals:
         end, _ = instant(row.end)
         meter = self._meter(row.account, bytes(row.identifiers))
         unit = units.unit(row.usage_units)
-        seconds = round((end - start).total_seconds())
         read = Reader()
         quantity = read.quantity("quantity", row.usage)
         converted = normalized(quantity, unit)
@@ -89,7 +151,7 @@ class Intervals:
             channel=channels.channel_name(None, unit),
             interval_start=start,
             interval_end=end,
-            interval_seconds=seconds if abs(seconds) <= LARGEST_INTEGER else None,
+            interval_seconds=_seconds(end - start),
             utc_offset_seconds=offset,
             quantity=quantity,
             unit=unit.name,
@@ -130,6 +192,12 @@ class Intervals:
                 known.commodity or self._fallback,
             )
         return found
+
+
+def _seconds(length: timedelta) -> int | None:
+    """Whole seconds; None if they are more than the schema's integers hold."""
+    seconds = round(length.total_seconds())
+    return seconds if abs(seconds) <= LARGEST_INTEGER else None
 
 
 def _identifiers(sent: bytes) -> Any:  # noqa: ANN401 - JSON

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 
+import msgspec
 from msgspec import Raw
 from typing_extensions import override
 
@@ -21,12 +23,14 @@ from tap_utility_intervals.floor.records import Commodity, Flow, Number, Quality
 from tap_utility_intervals.floor.values import Values, loads
 from tap_utility_intervals.providers.nectar.objects import text
 
+LONGEST = len("2026-05-27T11:45:00.000000Z")
+
 DATASOURCE_TYPES = (
     *("ELECTRICITY", "GAS", "WATER", "DISTRICT", "WASTE", "FUEL", "MISC"),
     *("REFRIGERANT", "SOLAR", "TELECOM"),
 )
 
-_PLAIN = re.compile(rb"-?(?:0|[1-9][0-9]{0,40})(?:\.[0-9]{1,40})?")
+PLAIN = re.compile(rb"-?(?:0|[1-9][0-9]{0,40})(?:\.[0-9]{1,40})?")
 _COMMODITIES = {
     **{word: Commodity(word.lower()) for word in DATASOURCE_TYPES},
     # The filtering guide's older words.
@@ -52,6 +56,31 @@ def instant(sent: str) -> tuple[datetime, int | None]:
     moment = parse_instant(sent, naive_is_utc=True)
     local = bool({*sent[-6:-4]} & {"+", "-"}) and sent[-1] not in "Zz"
     return as_utc(moment), offset_seconds(moment) if local else None
+
+
+def usual_instants(sent: Sequence[str]) -> list[datetime] | None:
+    """All of these instants, each in the form that Nectar documents, or none of them.
+
+    That is `2026-05-27T11:45:00Z`, with up to six digits more.
+    """
+    is_usual = (
+        {text[10:11] for text in sent} == {"T"}
+        and {text[19:20] for text in sent} <= {"Z", "."}
+        and {text[-1:] for text in sent} == {"Z"}
+        and max(map(len, sent)) <= LONGEST
+    )
+    try:
+        return msgspec.convert(sent, list[datetime]) if is_usual else None
+    except msgspec.ValidationError:
+        return None
+
+
+def usual_stamps(sent: Sequence[str | None]) -> list[str] | None:
+    """Such instants as text, all with six digits more; None if they are not such."""
+    texts = [text for text in sent if text]
+    if len(texts) < len(sent) or usual_instants(texts) is None:
+        return None
+    return [f"{text[:19]}.{text[20:-1]:0<6}Z" for text in texts]
 
 
 @lru_cache(maxsize=1 << 12)
@@ -95,7 +124,7 @@ class Reader(Values):
         """A number with its digits as sent, quoted or not."""
         body = bytes(sent)
         inner = body[1:-1] if body[:1] == b'"' else body
-        if _PLAIN.fullmatch(inner):
+        if PLAIN.fullmatch(inner):
             return Raw(inner)
         try:
             return self.number(column, loads(body))
@@ -108,7 +137,7 @@ def normalized(quantity: Number | None, unit: units.Unit) -> Number | None:
     """The quantity in kWh, kW or m3; the very same text where the factor is one."""
     if quantity is None or unit.factor is None:
         return None
-    if unit.factor == 1 and unit.divisor == 1:
+    if unit.is_normal:
         return quantity
     value = Decimal(bytes(quantity).decode()) if isinstance(quantity, Raw) else quantity
     return units.normalize(value, unit)

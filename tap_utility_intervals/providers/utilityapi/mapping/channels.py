@@ -47,7 +47,7 @@ class Channel:
             measure=meant.measure,
             meant=meant,
             unit_normalized=meant.normalized,
-            is_normal=meant.factor == 1 == meant.divisor,
+            is_normal=meant.is_normal,
         )
 
 
