@@ -30,11 +30,11 @@ demo: .meltano/.installed ## Both providers into output/warehouse.duckdb, from a
 	@$(LOADER_PYTHON) -m scripts.demo
 
 .PHONY: test
-test: check .meltano/.installed ## Everything `check` does, and all tests
+test: check .meltano/.installed .venvs/dbt/.installed ## Everything `check` does, and all tests
 	$(DEV)/pytest --numprocesses=auto --dist=loadfile $(PYTEST_ARGS)
 
 .PHONY: coverage
-coverage: .venv/.installed .meltano/.installed ## All tests once more, and which lines they miss; a third slower
+coverage: .venv/.installed .meltano/.installed .venvs/dbt/.installed ## All tests once more, and which lines they miss; a third slower
 	$(DEV)/pytest --numprocesses=auto --dist=loadfile --cov --cov-report=term-missing $(PYTEST_ARGS)
 
 .PHONY: check
@@ -106,6 +106,14 @@ endef
 	$(call venv,.venvs/meltano)
 	@echo "Installing Meltano into .venvs/meltano"
 	@.venvs/meltano/bin/python -m pip install -qq 'meltano>=4.4,<5'
+	@touch $@
+
+# dbt pins what others pin otherwise, so it lives apart, too.
+.venvs/dbt/.installed:
+	@mkdir -p .venvs
+	$(call venv,.venvs/dbt)
+	@echo "Installing dbt into .venvs/dbt"
+	@.venvs/dbt/bin/python -m pip install -qq 'dbt-core>=1.11,<1.12' 'dbt-duckdb>=1.11,<1.12' 'dbt-postgres>=1.11,<1.12'
 	@touch $@
 
 # Atheris has no wheels for every Python; where it has none, pip says so and make fails.

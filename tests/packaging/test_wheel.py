@@ -89,6 +89,9 @@ def test_the_wheel_has_all_that_the_package_needs_and_no_more(installed: Path) -
     assert {p.name for p in (ROOT / "schemas").glob("*.json")} == {
         p.name for p in (package / "schemas").glob("*.json")
     }
+    models = {p.relative_to(ROOT / "dbt") for p in (ROOT / "dbt").rglob("*.sql")}
+    assert models == {p.relative_to(package / "dbt") for p in package.rglob("*.sql")}
+    assert (package / "dbt" / "dbt_project.yml").exists()
     assert (package / "py.typed").exists()
     data = ROOT / PACKAGE / "sandbox" / "data"
     assert {p.name for p in data.iterdir()} == {

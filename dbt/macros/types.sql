@@ -1,0 +1,58 @@
+{#- What DuckDB and PostgreSQL word differently. Branches are on `target.type` alone, so
+    that anything which knows Jinja can render the models: see docs/models.md. -#}
+
+{#- A column of a loader as a timestamp in UTC without zone, whether the loader made it
+    `timestamptz` or `timestamp`: both have the same epoch, whatever the session's zone. -#}
+{%- macro utility_intervals_instant(column) -%}
+{%- if target.type == 'postgres' -%}
+timestamp 'epoch' + interval '1 microsecond' * (extract(epoch from {{ column }}) * 1000000)
+{%- else -%}
+make_timestamp(epoch_us({{ column }}))
+{%- endif -%}
+{%- endmacro -%}
+
+{#- A column of a loader as a decimal; a double by its shortest digits. -#}
+{%- macro utility_intervals_decimal(column) -%}
+{%- if target.type == 'postgres' -%}
+cast({{ column }} as numeric)
+{%- else -%}
+case
+        when typeof({{ column }}) in ('DOUBLE', 'FLOAT')
+            then try_cast(cast({{ column }} as varchar) as decimal(38, 18))
+        else try_cast({{ column }} as decimal(38, 18))
+    end
+{%- endif -%}
+{%- endmacro -%}
+
+{#- In a select list: one row for each step from `first` to `last`. -#}
+{%- macro utility_intervals_series(first, last, step) -%}
+{%- if target.type == 'postgres' -%}
+generate_series({{ first }}, {{ last }}, interval '{{ step }}')
+{%- else -%}
+unnest(generate_series({{ first }}, {{ last }}, interval '{{ step }}'))
+{%- endif -%}
+{%- endmacro -%}
+
+{#- Local time of an instant in a zone; null for a zone that is null. -#}
+{%- macro utility_intervals_in_zone(instant, zone) -%}
+{{ instant }} at time zone 'UTC' at time zone {{ zone }}
+{%- endmacro -%}
+
+{#- The instant of a local time in a zone. -#}
+{%- macro utility_intervals_from_zone(local, zone) -%}
+{{ local }} at time zone {{ zone }} at time zone 'UTC'
+{%- endmacro -%}
+
+{#- Seconds from one timestamp to another. -#}
+{%- macro utility_intervals_seconds(first, last) -%}
+extract(epoch from {{ last }} - {{ first }})
+{%- endmacro -%}
+
+{#- Now, in UTC; or what `utility_intervals_as_of` says. -#}
+{%- macro utility_intervals_now() -%}
+{%- if var('utility_intervals_as_of') -%}
+cast('{{ var('utility_intervals_as_of') }}' as timestamp)
+{%- else -%}
+{{ utility_intervals_instant('now()') }}
+{%- endif -%}
+{%- endmacro -%}

@@ -1,0 +1,68 @@
+-- Every hour from the first to the last reading of a meter's chosen channel, local where
+-- local time is known. The offset of an hour is that of the next reading; without any, the
+-- zone's. Readings dated before 1990 or more than a year ahead make no hours.
+with chosen as (
+    select
+        provider, meter_key, channel,
+        greatest(first_start, timestamp '1990-01-01 00:00:00') as first_start,
+        least(last_end, {{ utility_intervals_now() }} + interval '1 year') as last_end
+    from {{ ref('int_utility_intervals__channels') }}
+    where is_chosen and usual_seconds <= 90000
+),
+sent as (
+    select
+        r.provider, r.meter_key, r.interval_start, r.utc_offset_seconds,
+        lag(r.utc_offset_seconds) over latest as earlier_offset,
+        lag(r.interval_start) over latest as earlier_start
+    from {{ ref('int_utility_intervals__readings') }} r
+    join chosen c
+        on c.provider = r.provider and c.meter_key = r.meter_key and c.channel = r.channel
+    where r.utc_offset_seconds is not null
+    window latest as (partition by r.provider, r.meter_key order by r.interval_start)
+),
+offsets as (
+    select
+        provider, meter_key, utc_offset_seconds, earlier_start as after,
+        lead(earlier_start) over (
+            partition by provider, meter_key order by interval_start
+        ) as upto
+    from sent
+    where earlier_offset is null or earlier_offset <> utc_offset_seconds
+),
+aligned as (
+    select c.*, z.time_zone, cast(coalesce(
+        o.utc_offset_seconds,
+        {{ utility_intervals_seconds('c.first_start',
+            utility_intervals_in_zone('c.first_start', 'z.time_zone')) }},
+        0
+    ) as bigint) % 3600 * interval '1 second' as beside_the_hour
+    from chosen c
+    left join {{ ref('stg_utility_intervals__time_zones') }} z
+        on z.provider = c.provider and z.meter_key = c.meter_key
+    left join offsets o
+        on o.provider = c.provider and o.meter_key = c.meter_key and o.after is null
+),
+hours as (
+    select *, {{ utility_intervals_series(
+        "date_trunc('hour', first_start + beside_the_hour) - beside_the_hour",
+        "last_end - interval '1 microsecond'", '1 hour') }} as hour_start
+    from aligned
+),
+placed as (
+    select h.*, coalesce(
+        h.hour_start + o.utc_offset_seconds * interval '1 second',
+        {{ utility_intervals_in_zone('h.hour_start', 'h.time_zone') }}
+    ) as local_start
+    from hours h
+    left join offsets o
+        on o.provider = h.provider and o.meter_key = h.meter_key
+        and (o.after is null or o.after < h.hour_start)
+        and (o.upto is null or o.upto >= h.hour_start)
+)
+select
+    provider, meter_key, channel, hour_start,
+    date_trunc('hour', coalesce(local_start, hour_start)) as local_hour,
+    local_start is not null as has_local_time,
+    cast({{ utility_intervals_seconds('greatest(hour_start, first_start)',
+        "least(hour_start + interval '1 hour', last_end)") }} as bigint) as expected_seconds
+from placed

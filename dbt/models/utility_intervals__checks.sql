@@ -1,0 +1,233 @@
+-- Flags, never edits. Days are local, or in UTC where local time is not known.
+with channels as (
+    select * from {{ ref('int_utility_intervals__channels') }}
+),
+readings as (
+    select
+        r.*, c.is_chosen, c.usual_seconds,
+        cast(coalesce(r.local_start, r.interval_start) as date) as local_date,
+        abs(r.quantity) in ({{ var('utility_intervals_spike_check_sentinels') | join(', ') }})
+            as is_sentinel
+    from {{ ref('int_utility_intervals__readings') }} r
+    join channels c
+        on c.provider = r.provider and c.meter_key = r.meter_key and c.channel = r.channel
+),
+days as (
+    select
+        provider, meter_key, channel, local_date, min(interval_start) as period_start,
+        max(interval_end) as period_end,
+        max(case when abs(interval_seconds - usual_seconds)
+            > {{ var('utility_intervals_interval_size_check_seconds') }}
+            -- days of 23 and 25 hours
+            and not (interval_seconds in (82800, 86400, 90000)
+                and usual_seconds in (82800, 86400, 90000))
+            then interval_seconds end) as odd_seconds,
+        max(usual_seconds) as usual_seconds,
+        count(case when overlaps_in_day then 1 end) as overlapping,
+        min(case when point <> 'net' then quantity end) as lowest,
+        count(case when is_sentinel then 1 end) as sentinels,
+        max(case when is_sentinel then quantity end) as sentinel,
+        count(case when quantity is not null and (unit_normalized is null
+            or commodity = 'electricity' and measure not in ('energy', 'power'))
+            then 1 end) as odd_units
+    from readings
+    group by provider, meter_key, channel, local_date
+),
+second as (  -- second ids or values for a reading, which no other model counts
+    select
+        l.provider, l.meter_key, split_part(l.channel, '#', 1) as channel,
+        min(l.interval_start) as period_start, max(l.interval_end) as period_end,
+        cast(coalesce(l.local_start, l.interval_start) as date) as local_date,
+        count(*) as readings
+    from {{ ref('utility_intervals__local') }} l
+    left join {{ ref('int_utility_intervals__readings') }} r  -- the second hour of a night
+        on r.provider = l.provider and r.meter_key = l.meter_key
+        and r.channel = split_part(l.channel, '#', 1) and l.channel like '%#2'
+        and r.local_start = l.local_start
+        and r.interval_start in (
+            l.interval_start - interval '1 hour', l.interval_start + interval '1 hour')
+        and r.quantity is not distinct from l.quantity
+        and r.utc_offset_seconds <> l.utc_offset_seconds
+    where l.channel like '%#%' and r.channel is null
+    group by l.provider, l.meter_key, split_part(l.channel, '#', 1),
+        cast(coalesce(l.local_start, l.interval_start) as date)
+),
+highest as (
+    select *, row_number() over (
+        partition by provider, meter_key, local_date
+        order by quantity_normalized desc, interval_start
+    ) as place
+    from readings
+    where is_chosen and quantity_normalized is not null and interval_seconds <= 3600
+        and not overlaps_in_hour
+),
+spikes as (
+    select
+        provider, meter_key, channel, local_date,
+        min(interval_start) as period_start, max(interval_end) as period_end,
+        max(case when place = 1 then quantity_normalized end) as highest,
+        max(case when place = 3 then quantity_normalized end) as third
+    from highest
+    where place <= 3
+    group by provider, meter_key, channel, local_date
+),
+stretches as (  -- neighbours that are alike: zeros, estimated ones
+    select
+        *,
+        row_number() over (partition by provider, meter_key, channel order by interval_start)
+            - row_number() over (
+                partition by provider, meter_key, channel, is_zero order by interval_start
+            ) as zero_run,
+        row_number() over (partition by provider, meter_key, channel order by interval_start)
+            - row_number() over (
+                partition by provider, meter_key, channel, is_estimated
+                order by interval_start
+            ) as estimated_run
+    from (
+        select
+            *,
+            coalesce(quantity = 0, false) as is_zero,
+            coalesce(quality = 'estimated', false) as is_estimated
+        from readings
+        where is_chosen and not overlaps_in_day
+    ) alike
+),
+zeros as (
+    select
+        provider, meter_key, channel, min(local_date) as local_date,
+        min(interval_start) as period_start, max(interval_end) as period_end,
+        sum(interval_seconds) / 3600.0 as hours
+    from stretches
+    where is_zero and coalesce(commodity, 'electricity') = 'electricity' and point <> 'rev'
+    group by provider, meter_key, channel, zero_run
+),
+estimates as (
+    select
+        provider, meter_key, channel, min(local_date) as local_date,
+        min(interval_start) as period_start, max(interval_end) as period_end,
+        sum(interval_seconds) / 3600.0 as hours
+    from stretches
+    where is_estimated
+    group by provider, meter_key, channel, estimated_run
+),
+silent as (
+    select
+        c.provider, c.meter_key, max(c.last_end) as period_start,
+        {{ utility_intervals_seconds('max(c.last_end)', utility_intervals_now()) }} / 86400 as days
+    from channels c
+    join (
+        select *, max(listed_at) over (partition by provider) as newest
+        from {{ ref('stg_utility_intervals__meters') }}
+    ) m on m.provider = c.provider and m.meter_key = c.meter_key
+    where m.listed_at = m.newest and not coalesce(m.is_archived, false)
+    group by c.provider, c.meter_key
+),
+found as (
+    select
+        provider, meter_key, 'gap_check' as check_name, channel, cast(null as date) as local_date,
+        gap_start as period_start,
+        gap_end as period_end, cast(coalesce(missing_readings, 1) as double precision) as observed,
+        cast({{ var('utility_intervals_gap_check_readings') }} as double precision)
+            as limit_value,
+        'warning' as severity
+    from {{ ref('utility_intervals__gaps') }}
+    where coalesce(missing_readings, 1) > {{ var('utility_intervals_gap_check_readings') }}
+    union all
+    select
+        provider, meter_key, 'interval_size_check', channel, local_date, period_start, period_end,
+        odd_seconds, usual_seconds, 'warning'
+    from days
+    where odd_seconds is not null
+    union all
+    select
+        provider, meter_key, 'duplicate_check', channel, local_date, period_start, period_end, readings,
+        {{ var('utility_intervals_duplicate_check_readings') }}, 'warning'
+    from second
+    where readings > {{ var('utility_intervals_duplicate_check_readings') }}
+    union all
+    select
+        provider, meter_key, 'overlap_check', channel, local_date, period_start, period_end, overlapping,
+        {{ var('utility_intervals_overlap_check_readings') }}, 'warning'
+    from days
+    where overlapping > {{ var('utility_intervals_overlap_check_readings') }}
+    union all
+    select
+        provider, meter_key, 'sum_check', channel, period_start_date, period_start, period_end,
+        abs(difference_percent), {{ var('utility_intervals_sum_check_percent') }},
+        case when cause = 'unexplained' then 'error' else 'warning' end
+    from {{ ref('utility_intervals__bill_check') }}
+    where cause not in ('superseded bill', 'zone unknown')
+        and abs(difference_percent) > {{ var('utility_intervals_sum_check_percent') }}
+    union all
+    select
+        provider, meter_key, 'spike_check', channel, local_date, period_start, period_end,
+        100 * cast(highest - third as double precision) / cast(third as double precision),
+        {{ var('utility_intervals_spike_check_percent') }}, 'warning'
+    from spikes
+    where third > 0
+        and 100 * (highest - third) > {{ var('utility_intervals_spike_check_percent') }} * third
+    union all
+    select
+        provider, meter_key, 'spike_check', channel, local_date, period_start, period_end, sentinel,
+        null, 'error'
+    from days
+    where sentinels > 0
+    union all
+    select
+        provider, meter_key, 'zero_consumption_check', channel, local_date, period_start, period_end, hours,
+        {{ var('utility_intervals_zero_consumption_check_hours') }}, 'warning'
+    from zeros
+    where hours >= {{ var('utility_intervals_zero_consumption_check_hours') }}
+    union all
+    select
+        provider, meter_key, 'negative_consumption_check', channel, local_date, period_start, period_end,
+        lowest, {{ var('utility_intervals_negative_consumption_check_quantity') }}, 'warning'
+    from days
+    where lowest < {{ var('utility_intervals_negative_consumption_check_quantity') }}
+    union all
+    select
+        provider, meter_key, 'prolonged_estimation_check', channel, local_date, period_start, period_end,
+        hours, {{ var('utility_intervals_prolonged_estimation_check_hours') }}, 'warning'
+    from estimates
+    where hours >= {{ var('utility_intervals_prolonged_estimation_check_hours') }}
+    union all
+    select
+        provider, meter_key, 'unit_of_measure_check', channel, local_date, period_start, period_end,
+        odd_units, {{ var('utility_intervals_unit_of_measure_check_readings') }}, 'warning'
+    from days
+    where odd_units > {{ var('utility_intervals_unit_of_measure_check_readings') }}
+    union all
+    select
+        provider, meter_key, 'staleness_check', null, null, period_start,
+        {{ utility_intervals_now() }}, days,
+        {{ var('utility_intervals_staleness_check_days') }}, 'warning'
+    from silent
+    where days > {{ var('utility_intervals_staleness_check_days') }}
+),
+worst as (  -- one row a meter, check and period: of several channels the worst
+    select *, row_number() over (
+        partition by provider, meter_key, check_name, period_start
+        order by severity, abs(observed - coalesce(limit_value, 0)) desc, period_end, channel
+    ) as place
+    from found
+),
+ends as (  -- local time where a reading ends and none begins
+    select
+        f.provider, f.meter_key, f.period_start,
+        max(r.local_start + (r.interval_end - r.interval_start)) as local_end
+    from worst f
+    join readings r
+        on r.provider = f.provider and r.meter_key = f.meter_key
+        and r.interval_end = f.period_start
+    where f.place = 1 and f.local_date is null
+    group by f.provider, f.meter_key, f.period_start
+)
+select
+    f.provider, f.meter_key, f.check_name,
+    coalesce(f.local_date, cast(coalesce(e.local_end, f.period_start) as date)) as local_date,
+    f.period_start, f.period_end, f.channel, f.observed, f.limit_value, f.severity
+from worst f
+left join ends e
+    on e.provider = f.provider and e.meter_key = f.meter_key
+    and e.period_start = f.period_start and f.local_date is null
+where f.place = 1

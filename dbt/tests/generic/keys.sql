@@ -1,0 +1,18 @@
+{% test unique_key(model, columns) %}
+select {{ columns | join(', ') }}, count(*) as rows_of_key
+from {{ model }}
+group by {{ columns | join(', ') }}
+having count(*) > 1
+{% endtest %}
+
+{% test no_overlap(model, of, starts, ends) %}
+select *
+from (
+    select *, max({{ ends }}) over (
+        partition by {{ of | join(', ') }} order by {{ starts }}, {{ ends }}
+        rows between unbounded preceding and 1 preceding
+    ) as so_far
+    from {{ model }}
+) ordered
+where so_far > {{ starts }} or {{ ends }} <= {{ starts }}
+{% endtest %}
