@@ -12,7 +12,7 @@ from tap_utility_intervals.providers import PROVIDERS
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "tap_utility_intervals"
 TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-OURS = ("schemas/", "tests/", "docs/")
+OURS = ("schemas/", "dbt/", "tests/", "docs/")
 
 MAP = re.findall(r"^\| .*? \| (.*) \|$", TEXT, re.MULTILINE)[1:]
 NAMED = sorted({path for row in MAP for path in re.findall(r"`([^`]+)`", row)})
