@@ -66,7 +66,7 @@ class Loading:
 
     def __init__(self, tap: ArrowTap, store: Store) -> None:
         """Load what `tap` reads into `store`, which is ours alone."""
-        self._tap = tap
+        self._source = tap
         self._store = store
         self._pending = Pending()
         self._stored: Counter[str] = Counter()
@@ -81,7 +81,7 @@ class Loading:
 
         Whatever ends it, what was read is stored, with the bookmarks that cover it.
         """
-        tap = self._tap
+        tap = self._source
         try:
             code = self._load()
         except StoreError as error:
@@ -94,7 +94,7 @@ class Loading:
         return code
 
     def _load(self) -> int:
-        tap = self._tap
+        tap = self._source
         try:
             for item in tap.items():
                 self._take(item)
@@ -121,7 +121,7 @@ class Loading:
             return
         if self._is_due():  # with the bookmarks that followed the rows before
             self._commit()
-        key = self._tap.streams[item.stream].primary_keys
+        key = self._source.streams[item.stream].primary_keys
         self._pending.add(table_of(item.stream, key), item.rows)
 
     def _is_due(self) -> bool:
@@ -132,7 +132,7 @@ class Loading:
         if not self._pending:
             return
         # A signal waits until it is done, or ends us at once if that takes long.
-        with cast("Silence", self._tap.message_writer).lines.whole():
+        with cast("Silence", self._source.message_writer).lines.whole():
             pending, self._pending = self._pending, Pending()
             self._store.commit(pending)
             for stream, batches in pending.batches.items():
