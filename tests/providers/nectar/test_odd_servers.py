@@ -193,9 +193,7 @@ def test_a_filter_that_is_ignored_costs_no_row(
 
 
 @pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize(
-    ("cap", "count"), [(200, 350), (1_000, 1_200), (1_500, 3_000), (300, 301)]
-)
+@pytest.mark.parametrize(("cap", "count"), [(200, 350), (1_000, 1_200), (300, 301)])
 @pytest.mark.parametrize("pages", [False, True], ids=["totals", "totals and pages"])
 def test_totals_that_end_at_some_number_cost_no_row(
     cap: int, count: int, order: Callable[[list[Row]], list[Row]], *, pages: bool
