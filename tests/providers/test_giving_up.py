@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import itertools
 import logging
+import re
 import threading
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,7 +24,10 @@ WHERE = ("/api/v2/", "/intervals")
 
 
 class Time:
-    """A clock for each thread; together they have taken no longer than `gone`."""
+    """A clock for each thread; together they have taken no longer than `gone`.
+
+    With one worker a provider is asked by one thread at a time.
+    """
 
     def __init__(self) -> None:
         self.clocks: dict[int, float] = defaultdict(float)
@@ -49,12 +55,12 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Time:
 
 
 def strike(patch: pytest.MonkeyPatch, time: Time, fault: str, where: str) -> list[str]:
-    """Let a provider fail where a path has `where`; what was asked there."""
+    """Let a provider fail where a URL is like `where`; what was asked there."""
     healthy = connections._Session.get
     asked: list[str] = []
 
     def get(self: Any, url: Any, *, timeout: float, **options: Any) -> Any:
-        if where not in str(url):
+        if not re.search(where, str(url)):
             return healthy(self, url, timeout=timeout, **options)
         asked.append(str(url))
         if fault == "mute":
@@ -71,13 +77,13 @@ def strike(patch: pytest.MonkeyPatch, time: Time, fault: str, where: str) -> lis
     return asked
 
 
-def settings(sandbox: Sandbox) -> dict[str, Any]:
+def settings(sandbox: Sandbox, provider: str = "utilityapi") -> dict[str, Any]:
     """The defaults, but for what the sandbox needs, and for one worker.
 
     One after the other is the slowest way; and how far several simulated clocks run
     apart depends on how busy the machine is.
     """
-    chosen = config(sandbox, "utilityapi")
+    chosen = config(sandbox, provider)
     del chosen["full_rescan_days"]
     return chosen | {"max_concurrency": 1}
 
@@ -112,6 +118,62 @@ def test_the_run_ends_in_a_quarter_of_an_hour_and_a_healthy_one_is_complete(
         healthy = sync(settings(sandbox), run.state)
     assert not healthy.failed
     assert len({r["meter_key"] for r in healthy.rows("intervals")}) == meters
+
+
+COMPANIES = 20
+FAULTS = ("mute", "down", "503")
+LISTS, ALL_BUT_COMPANIES = r"/connection/company", r"/v2\.2/(?!company\?)"
+METERS, METERS_AND_INTERVALS = r"/meter/", r"/(meter|interval)/"
+NECTAR = ("/v2", ALL_BUT_COMPANIES, LISTS, METERS, METERS_AND_INTERVALS, "/interval/")
+
+
+@pytest.mark.parametrize(
+    ("connections", "cases"),
+    [
+        pytest.param(300, [*itertools.product(NECTAR, FAULTS)], id="300"),
+        pytest.param(
+            10_000, [("/interval/", "mute")], id="10000", marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_so_it_does_for_nectar_whatever_it_does_not_answer(
+    time: Time, connections: int, cases: list[tuple[str, str]]
+) -> None:
+    world = bench_world(meters=0, days=1, minutes=1440, connections=connections)
+    (whole,) = world.nectar
+    companies = [
+        replace(whole, id=f"co-{n}", connections=whole.connections[n::COMPANIES])
+        for n in range(COMPANIES)
+    ]
+    sandbox = Sandbox(replace(world, nectar=companies))
+    with sandbox:
+        for where, fault in cases:
+            time.clocks.clear()
+            with pytest.MonkeyPatch.context() as patch:
+                strike(patch, time, fault, where)
+                run = sync(settings(sandbox, "nectar"))
+            report, tried = run.tap.report, run.tap.report.sources("nectar")
+            assert report.failed
+            assert sum(time.clocks.values()) < QUARTER, (where, fault)
+            assert (
+                not run.state.get("bookmarks", {})
+                .get("intervals", {})
+                .get("partitions")
+            )
+            assert ("nectar" in report.stopped) is (where != METERS)
+            left = report.untried["nectar"]
+            if where in {LISTS, ALL_BUT_COMPANIES}:
+                assert len(tried) + left == COMPANIES
+            elif where == "/interval/":
+                assert len(tried) + left == connections
+            elif where == METERS:
+                assert len(run.rows("intervals")) == connections
+                assert left == COMPANIES - 4
+            elif where == METERS_AND_INTERVALS:
+                assert len(tried) + left == COMPANIES - 4 + connections
+        healthy = sync(settings(sandbox, "nectar"), run.state)
+    assert not healthy.failed
+    assert len({r["meter_key"] for r in healthy.rows("intervals")}) == connections
 
 
 @pytest.mark.usefixtures("time")

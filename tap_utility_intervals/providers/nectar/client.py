@@ -40,6 +40,9 @@ PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 4.0)
 """Seconds after each attempt to read a list whole: what changes it may be done then."""
 BARE = ("companies", "connections")
 """Lists that come without an envelope: the one always, the other in early versions."""
+MOST_PAGES = 10_000
+"""Of one list; a million rows. Only a list that says nothing of its length gets there.
+"""
 PAGES_AHEAD = 16
 """How many pages of one list may be asked for, or wait, beyond the one in hand."""
 
@@ -149,6 +152,9 @@ class Client:
                 paginator.advance(page)  # type: ignore[arg-type]
                 if paginator.finished:
                     return
+                if paginator.current_value > MOST_PAGES:
+                    problem = f"sent {MOST_PAGES} pages of a list, and has more"
+                    raise self.error(path, problem, source)
                 while asked < (page.pages or 0) and len(ahead) < PAGES_AHEAD:
                     asked += 1
                     ahead.append(self._ask(path, params, asked, decode, source))

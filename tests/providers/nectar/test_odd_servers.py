@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.clock import nobody_waits
 from tests.syncing import Run, sync
 
 BEGIN = datetime(2025, 1, 1, tzinfo=timezone.utc)
@@ -176,6 +177,51 @@ def _small_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 ORDERS = [list, newest_first, shuffled]
+
+
+@dataclass
+class Endless(Odd):
+    """After every page of a list comes a further one, with rows that are new."""
+
+    name: str = ""
+    promised: Callable[[int], Row] = lambda _: {}
+
+    def respond(self, path: str, query: Query) -> Any:
+        if not path.startswith(f"/{self.name}/"):
+            return super().respond(path, query)
+        self.asked.append(query)
+        number = int(query.get("page", 1))
+        fresh = [row_at(100 * number + one) for one in range(100)]
+        names = {"interval": "intervals", "usage": "usageData"}
+        page = {"currentPage": number, "hasNext": True} | self.promised(number)
+        return page | {names.get(self.name, f"{self.name}s"): fresh}
+
+
+@pytest.mark.parametrize("promised", [{}, {"totalPages": 10**9}], ids=["", "pages"])
+@pytest.mark.parametrize("name", ["usage", "meter", "connection"])
+def test_a_list_without_an_end_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, name: str, promised: Row
+) -> None:
+    package = "tap_utility_intervals.providers.nectar"
+    monkeypatch.setattr(f"{package}.client.MOST_PAGES", 30)
+    odd = Endless([], name=name, promised=lambda _: promised)
+    run = odd.sync()
+    told = " ".join(run.tap.report.reasons.values())
+    assert "sent 30 pages of a list, and has more" in told
+    assert run.tap.report.failed
+    assert len(odd.asked) < 50
+
+
+@pytest.mark.parametrize(
+    "total", [lambda _: 250, lambda page: 100 * page + 1], ids=["fixed", "growing"]
+)
+def test_intervals_without_an_end_are_given_up(total: Callable[[int], int]) -> None:
+    odd = Endless([], name="interval", promised=lambda n: {"totalIntervals": total(n)})
+    with nobody_waits():
+        run = odd.sync()
+    assert run.tap.report.failed
+    assert any("interval" in one for one in run.tap.report.reasons.values())
+    assert len(odd.asked) < 500
 
 
 @pytest.mark.parametrize("count", [900, 1_001])
