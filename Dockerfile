@@ -7,6 +7,7 @@ RUN useradd --uid 1000 --no-create-home airbyte \
  && chown airbyte:airbyte /airbyte
 
 COPY LICENSE README.md pyproject.toml /build/
+COPY dbt /build/dbt
 COPY schemas /build/schemas
 COPY tap_utility_intervals /build/tap_utility_intervals
 RUN pip install --no-cache-dir /build && rm -rf /build
