@@ -285,14 +285,11 @@ def _once(db: Connection, table: Table, rows: pa.Table) -> pa.Table:
         return rows
     numbered = rows.append_column("_place", pa.array(range(rows.num_rows), pa.int64()))
     _register(db, numbered)
-    read_at = (
-        table.readings and f"{sql.quoted(table.readings.read_at)} desc nulls last,"
-    )
     return db.sql(
         f"""
         select * exclude (_place) from came
         qualify row_number() over (
-            partition by {key} order by {read_at or ""} _place desc) = 1
+            partition by {key} order by {sql.newest_first(table)} _place desc) = 1
         order by _place
         """  # noqa: S608 - quoted
     ).to_arrow_table()

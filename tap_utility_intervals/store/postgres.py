@@ -75,12 +75,7 @@ class PostgreSQL:
         with self._told(), psycopg.connect(self.name, autocommit=True) as db:
             db.execute("set time zone 'UTC'")
             for claim in self._claims:
-                kind = "" if claim.is_exclusive else "_shared"
-                ask = f"select pg_try_advisory_lock{kind}(%s)"
-                if not _one(db, ask, [self._number(claim.name)]):
-                    raise StoreError(
-                        f"Another load of {claim.told} into {self.name} is at work."
-                    )
+                self._lock(db, claim)
             self._open = db
             try:
                 yield
@@ -305,14 +300,11 @@ def _one(
 
 def _once(table: Table) -> str:
     """Leave each key once: the row that was read last, or else that came last."""
-    read_at = (
-        table.readings and f"{sql.quoted(table.readings.read_at)} desc nulls last,"
-    )
     return f"""
         delete from came using (
             select ctid as place, row_number() over (
                 partition by {sql.listed(table.key)}
-                order by {read_at or ""} ctid desc) as n
+                order by {sql.newest_first(table)} ctid desc) as n
             from came) again
         where came.ctid = again.place and again.n > 1
     """  # noqa: S608 - quoted

@@ -35,6 +35,13 @@ def delete(table: str, key: Iterable[str]) -> str:
     return f"delete from {table} held using came where {same(key)}"  # noqa: S608 - quoted
 
 
+def newest_first(table: Table) -> str:
+    """How rows of one key are ordered, before their place decides."""
+    if not table.readings:
+        return ""
+    return f"{quoted(table.readings.read_at)} desc nulls last,"
+
+
 def is_older(readings: Readings, came: str = "came") -> str:
     """The condition that what came was read earlier than what is held."""
     at = quoted(readings.read_at)
