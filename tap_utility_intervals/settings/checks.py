@@ -193,7 +193,8 @@ def tidied(
     """A configuration as people write it, in the types that its schema names.
 
     What is null or an empty text is unset; 8.0 is 8; ids may be numbers, or one text
-    with commas between them.
+    with commas between them; "0.5" is 0.5 where fractions are allowed, for Meltano can
+    hand them on as texts only.
     """
     tidy = {name: _tidy(value, known.get(name, {})) for name, value in config.items()}
     return defaults(known) | {
@@ -207,6 +208,8 @@ def _tidy(value: Any, schema: JSONSchema) -> Any:  # noqa: ANN401 - JSON
         return None
     if "array" in kinds and schema.get("items", {}).get("type") == "string":
         return _texts(value)
+    if isinstance(value, str) and "number" in kinds:
+        value = from_text(value, schema)
     return _plain_number(value, kinds)
 
 

@@ -41,8 +41,8 @@ def extractor(project: dict[str, Any]) -> dict[str, Any]:
 def as_meltano(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     """A setting of the tap in Meltano's words.
 
-    Meltano 4.4 fails on `kind: decimal` (its own JSON encoder refuses Decimal), so that
-    numbers are integers there; a fraction can be written in meltano.yml.
+    Meltano 4.4 fails on `kind: decimal` (its own JSON encoder refuses Decimal) and on a
+    fraction from `.env` for `kind: integer`, so that numbers are texts there.
     """
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     (kind,) = [t for t in types if t != "null"]
@@ -51,7 +51,7 @@ def as_meltano(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     setting = {
         "name": name,
         "label": schema["title"],
-        "kind": "integer" if kind == "number" else kind,
+        "kind": "string" if kind == "number" else kind,
         "description": schema["description"],
     }
     if schema.get("writeOnly") or schema.get("secret"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import signal
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -55,7 +56,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("max_concurrency", 65, "must be at most 64"),
     ("request_timeout", 0, "must be more than 0"),
     ("request_timeout", -1, "must be more than 0"),
-    ("request_timeout", "300", NUMBER),
+    ("request_timeout", "300 s", NUMBER),
     ("request_timeout", 4000, "must be at most 3600"),
     ("max_retries", -1, "must be at least 0"),
     ("max_retries", 21, "must be at most 20"),
@@ -98,6 +99,10 @@ WRONG: list[tuple[str, Any, str]] = [
     ("utilityapi_default_time_zone", "Mars/Olympus", "must be the name of a zone"),
     ("utilityapi_requests_per_second", 0, "must be more than 0"),
     ("utilityapi_requests_per_second", -1, "must be more than 0"),
+    ("utilityapi_requests_per_second", 50.5, "must be at most 50, UtilityAPI's hard"),
+    ("utilityapi_requests_per_second", "0,5", NUMBER),
+    ("utilityapi_requests_per_second", "NaN", NUMBER),
+    ("utilityapi_requests_per_second", "true", NUMBER),
     ("utilityapi_meters_per_request", 0, "must be at least 1"),
     ("nectar_base_url", "http://external.nectarclimate.com/v2.2", CLEAR),
     ("nectar_base_url", "external.nectarclimate.com", ADDRESS),
@@ -257,6 +262,12 @@ RIGHT: list[dict[str, Any]] = [
     TOKEN | {"lookback_days": 30.0, "max_concurrency": 8.0, "window_days": 1.0},
     TOKEN | {"request_timeout": 0.5, "state_interval_seconds": 0},
     TOKEN | {"utilityapi_requests_per_second": 0.02},
+    TOKEN | {"utilityapi_requests_per_second": 50, "request_timeout": "2.5"},
+    TOKEN
+    | {
+        "utilityapi_requests_per_second": 51,
+        "utilityapi_base_url": "http://127.0.0.1:8765/api/v2",
+    },
     TOKEN | {"utilityapi_meters": ["1"], "utilityapi_authorizations": []},
     TOKEN | {"stream_maps": {}, "flattening_enabled": False},
     TOKEN | dict.fromkeys(module.SETTINGS),
@@ -315,6 +326,13 @@ def test_days_are_midnights_in_utc() -> None:
     assert str(parsed.start_date) == "2024-01-01 00:00:00+00:00"
     with pytest.raises(ConfigError, match="start_date"):
         module.Settings.parse({"start_date": "2024"})
+
+
+@pytest.mark.parametrize("written", [0.5, Decimal("0.5"), "0.5", " 5e-1 "], ids=repr)
+def test_half_a_request_a_second_is_read_however_it_is_written(written: Any) -> None:
+    name = "utilityapi_requests_per_second"
+    assert checks.tidied({name: written}, own_settings())[name] == 0.5
+    assert checks.tidied({name: "2"}, own_settings())[name] == 2
 
 
 @pytest.mark.parametrize("whole", [True, False])

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tap_utility_intervals.floor.errors import ConfigError
@@ -16,6 +17,10 @@ CREDENTIAL = "utilityapi_api_token"
 BASE_URL = "utilityapi_base_url"
 TIME_ZONE = "utilityapi_default_time_zone"
 """Gives a zone to times that have none."""
+RATE = "utilityapi_requests_per_second"
+
+HARD_LIMIT = 50
+"""Requests a second above which UtilityAPI refuses (its API FAQ)."""
 
 SETTINGS: dict[str, JSONSchema] = {
     CREDENTIAL: {
@@ -66,15 +71,17 @@ SETTINGS: dict[str, JSONSchema] = {
         ),
         "examples": ["America/New_York"],
     },
-    "utilityapi_requests_per_second": {
+    RATE: {
         "type": "number",
         "exclusiveMinimum": 0,
         "default": 1,
         "title": "UtilityAPI requests per second",
         "description": (
             "UtilityAPI asks for patience: about one request a second, and about one a "
-            "minute for bills and intervals. Its hard limit is 50 a second."
+            "minute for bills and intervals. 0.5 is one in two seconds. At most 50, "
+            "its hard limit, except on this machine."
         ),
+        "examples": [1, 0.5],
     },
     "utilityapi_meters_per_request": {
         "type": "integer",
@@ -122,7 +129,7 @@ class UtilityApiSettings:
             authorizations=given.get("utilityapi_authorizations") or [],
             meters=given.get("utilityapi_meters") or [],
             allow_mixed=given["utilityapi_allow_mixed"],
-            requests_per_second=given["utilityapi_requests_per_second"],
+            requests_per_second=_rate(given[RATE], url),
             meters_per_request=given["utilityapi_meters_per_request"],
             zone=_zone(given.get(TIME_ZONE)),
         )
@@ -131,6 +138,13 @@ class UtilityApiSettings:
     def is_filtered(self) -> bool:
         """Whether only some of the account's meters are read."""
         return bool(self.meters or self.authorizations)
+
+
+def _rate(per_second: float, url: str) -> float:
+    if per_second > HARD_LIMIT and not checks.is_loopback(urlsplit(url).hostname or ""):
+        problem = f"must be at most {HARD_LIMIT}, UtilityAPI's hard limit"
+        raise ConfigError(RATE, problem, "0.5")
+    return per_second
 
 
 def _zone(name: str | None) -> tzinfo | None:
