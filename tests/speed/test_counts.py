@@ -18,7 +18,7 @@ MAP = {"stream_maps": {"intervals": {"wh": "float(quantity or 0) * 1000"}}}
 @pytest.fixture(autouse=True, scope="module")
 def what_is_made_once() -> None:
     """Sync once before anything is counted: what a process makes once is no row's."""
-    for world in (utilityapi(2, 10), nectar(1, 10)):
+    for world in (utilityapi(2, 30), nectar(1, 30)):
         count(world)
 
 
@@ -69,7 +69,7 @@ def test_memory_does_not_grow_with_history() -> None:
     little, more = (
         count(utilityapi(1, days, minutes=60), memory=True) for days in (600, 1_800)
     )
-    assert more.peak <= 1.15 * little.peak
+    assert more.peak <= 1.3 * little.peak  # three times the history
     assert more.peak <= 4 * MB
 
 
