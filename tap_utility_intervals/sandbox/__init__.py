@@ -1,6 +1,6 @@
 """A local server of both vendor APIs, for tests, demos and users' own pipelines.
 
-It is written from the vendors' facts alone and shares no code with the tap, so that it
+It is written from `docs/providers/` alone and shares no code with the tap, so that it
 can bear witness. `with Sandbox(default_world()) as sandbox:` serves; `World` and its
 parts build any other world; `truth.readings(world, "nectar")` says what a sync must
 deliver. `Provider` is an entry of the table; `Sandbox(world, providers=(*PROVIDERS,

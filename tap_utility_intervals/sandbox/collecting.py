@@ -1,4 +1,7 @@
-"""What UtilityAPI has collected of a meter, and jobs that collect more; facts §3.7."""
+"""What UtilityAPI has collected of a meter, and jobs that collect more.
+
+See utilityapi.md#collecting.
+"""
 
 from __future__ import annotations
 
@@ -154,7 +157,7 @@ class Collections:
         now = self.world.seconds
         state = self.state(meter)
         self._touched.add(meter.uid)
-        # The readings of DEMO meters lie in 2015, whatever is collected; facts §11.3.
+        # DEMO readings lie in 2015, whatever is collected: utilityapi.md#interval
         first = -ALWAYS if meter.utility == "DEMO" else now - int(months * MONTH)
         state.jobs.append(Job(Span(first, now, now, now), now))
         self.events.append(Event(now, "meter_historical_collection_started", meter.uid))

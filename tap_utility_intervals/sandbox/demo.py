@@ -1,4 +1,7 @@
-"""Meters as the utility DEMO has them; facts §11.1 to §11.4, seen in real captures."""
+"""Meters as the utility DEMO has them, seen in real captures.
+
+See utilityapi.md#bill and utilityapi.md#interval.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from tap_utility_intervals.sandbox.bills import Bill, LineItem
 from tap_utility_intervals.sandbox.readings import DAY, Reading, Series, epoch
 
 DEMO_METERS = {"residential": 1, "commercial": 4}
-"""How many meters a test scenario has; facts §3.8."""
+"""How many meters a test scenario has; utilityapi.md#forms-and-tests."""
 ZONE = "America/Los_Angeles"
 FIRST = epoch("2015-01-01T08:00:00Z")
 QUARTER = 900

@@ -10,10 +10,12 @@ from tap_utility_intervals.sandbox.readings import TimeForm
 
 @dataclass
 class UtilityOptions:
-    """How UtilityAPI behaves where its documents are silent; facts §9.
+    """How UtilityAPI behaves where its documents are silent.
+
+    See utilityapi.md#known-oddities.
 
     `status_moves`: whether a meter's `status_ts` moves with every change of its data,
-    only when data are added (a restatement is silent), or never; facts §5.2.
+    only when data are added (a restatement is silent), or never; utilityapi.md#meter.
     `lead_seconds`: by how much the meters' list is ahead of `/intervals` and `/bills`.
     `block_order`: by which of their times Interval objects are ordered.
     `next_link`: how `next` is spelled: a complete URL as documented, one with another
@@ -41,7 +43,7 @@ class UtilityOptions:
 
 @dataclass
 class NectarOptions:
-    """How Nectar behaves where its documents are silent; facts §8.
+    """How Nectar behaves where its documents are silent; nectar.md#known-oddities.
 
     `most_counted` caps the totals of lists, `most_pages` the pages that can be read.
     """

@@ -111,7 +111,10 @@ class World:
         return {c.id: c for company in self.nectar for c in company.connections}
 
     def is_there(self, meter: UtilityMeter) -> bool:
-        """Whether a UtilityAPI meter is there; revoking deletes it, facts §5.2."""
+        """Whether a UtilityAPI meter is there; revoking deletes it.
+
+        See utilityapi.md#objects.
+        """
         revoked = self.authorizations_by_uid[meter.authorization_uid].revoked
         return meter.life.holds(self.seconds) and not (
             revoked is not None and revoked <= self.seconds

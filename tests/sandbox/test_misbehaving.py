@@ -139,7 +139,10 @@ def test_nectar_ignores_a_filter(
 
 
 def test_nectar_ignores_the_kind_of_date(tiny: Client) -> None:
-    """Assumed: `dateType` unread means BILL_DATE, its default; facts §2.3."""
+    """Assumed: `dateType` unread means BILL_DATE, its default.
+
+    See nectar.md#filters-of-bills.
+    """
     path = f"document/company/{tiny.world.nectar[0].id}"
     sent = {"dateType": "UPDATED_DATE", "startDate": "2026-03-20"}
     before = tiny.nectar(path, **sent)["totalDocuments"]
@@ -287,7 +290,7 @@ def test_midnight_may_be_the_hour_24(tiny: Client) -> None:
     ],
 )
 def test_next_may_be_spelled_otherwise(tiny: Client, form: str, begins: str) -> None:
-    """Assumed: the documents show a complete URL; facts §2."""
+    """Assumed: the documents show a complete URL; utilityapi.md#lists."""
     tiny.world.utilityapi_options.next_link = form  # type: ignore[assignment]
     link = tiny.ua("intervals", meters="101", limit=1)["next"]
     assert link.startswith(begins)
@@ -295,7 +298,7 @@ def test_next_may_be_spelled_otherwise(tiny: Client, form: str, begins: str) -> 
 
 
 def test_next_may_be_missing_at_the_end(tiny: Client) -> None:
-    """Assumed: every real list seen has it; facts §11.10."""
+    """Assumed: every real list seen has it; utilityapi.md#lists."""
     tiny.world.utilityapi_options.next_link = "missing"
     assert "next" not in tiny.ua("meters")
     assert tiny.ua("intervals", meters="101", limit=1)["next"]
@@ -337,7 +340,10 @@ def test_promises_never_end_and_a_mute_server_says_nothing() -> None:
 
 
 def test_one_meter_may_be_built_for_ever(tiny: Client) -> None:
-    """Assumed of JSON lists, seen of files: 202 with Retry-After; facts §1.4."""
+    """Assumed of JSON lists, seen of files: 202 with Retry-After.
+
+    See utilityapi.md#statuses.
+    """
     tiny.sandbox.faults.add(
         status=202, query="meters=101", headers={"Retry-After": "1"}, times=None
     )

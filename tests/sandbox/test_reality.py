@@ -1,4 +1,7 @@
-"""What real captures and production clients show; facts §11 unless said otherwise."""
+"""What real captures and production clients show unless said otherwise.
+
+See utilityapi.md#known-oddities.
+"""
 
 from __future__ import annotations
 

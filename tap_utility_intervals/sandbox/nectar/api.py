@@ -1,4 +1,7 @@
-"""Nectar v2, v2.1 and v2.2 over a world: which request gets which answer; facts §2."""
+"""Nectar v2, v2.1 and v2.2 over a world: which request gets which answer.
+
+See nectar.md#lists.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,7 @@ class Nectar:
         return handlers[resource](request, rest)
 
     def _company(self, _request: Request, rest: list[str]) -> Answer:
-        """A bare array, or one company; facts §0.8."""
+        """A bare array, or one company; nectar.md#lists."""
         if not rest:
             return answer([objects.company(item) for item in self.world.nectar])
         return answer(objects.company(self._owned(rest)))

@@ -1,4 +1,4 @@
-"""`GET /document/...` and `GET /usage/...`; facts §2.3, §3.7 to §3.9 and §4."""
+"""`GET /document/...` and `GET /usage/...`; nectar.md."""
 
 from __future__ import annotations
 
@@ -164,7 +164,10 @@ class BillLists:
 
 
 def inside(request: Request) -> Callable[[Paper], bool]:
-    """Whether a document is in range; facts §2.3, with its excluded end day."""
+    """Whether a document is in range with its excluded end day.
+
+    See nectar.md#filters-of-bills,.
+    """
     start, end, kind = (
         day(request, "startDate"),
         day(request, "endDate"),

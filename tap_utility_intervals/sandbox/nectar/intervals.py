@@ -1,4 +1,7 @@
-"""`GET /interval/connection/{id}`; facts §2.4 and §3.10."""
+"""`GET /interval/connection/{id}`.
+
+See nectar.md#filters-of-intervals and nectar.md#interval.
+"""
 
 from __future__ import annotations
 

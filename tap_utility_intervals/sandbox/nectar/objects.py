@@ -1,4 +1,4 @@
-"""Nectar's objects as JSON values, field by field; facts §3."""
+"""Nectar's objects as JSON values, field by field; nectar.md#objects."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def moment(seconds: int, options: NectarOptions) -> str:
 
 
 def company(item: Company) -> Json:
-    """A company with its sites; facts §3.1."""
+    """A company with its sites; nectar.md#company."""
     return {
         "id": item.id,
         "name": item.name,
@@ -52,7 +52,7 @@ def company(item: Company) -> Json:
 
 
 def site(item: Site) -> Json:
-    """A site; facts §3.2."""
+    """A site; nectar.md#site."""
     return {
         "id": item.id,
         "name": item.name,
@@ -65,7 +65,7 @@ def site(item: Site) -> Json:
 
 
 def connection(item: Connection, owner: Company, options: NectarOptions) -> Json:
-    """A connection with its accounts; facts §3.3."""
+    """A connection with its accounts; nectar.md#connection."""
     created = moment(item.created, options)
     kinds = sorted({meter.datasource_type for _, meter in item.meters})
     return {
@@ -95,7 +95,7 @@ def connection(item: Connection, owner: Company, options: NectarOptions) -> Json
 
 
 def account(item: Account) -> Json:
-    """An account inside a connection; facts §3.4."""
+    """An account inside a connection; nectar.md#account."""
     return {
         "id": item.id,
         "meters": [meter.id for meter in item.meters],
@@ -114,12 +114,12 @@ def account(item: Account) -> Json:
 
 
 def identifier(item: Identifier) -> Json:
-    """An identifier; facts §3.6."""
+    """An identifier; nectar.md#identifier."""
     return {"rawName": item.raw_name, "value": item.value, "name": item.name}
 
 
 def meter(item: NectarMeter, owner: Account) -> Json:
-    """A meter; facts §3.5."""
+    """A meter; nectar.md#meter."""
     return {
         "id": item.id,
         "site": item.site_id,

@@ -27,7 +27,10 @@ def paged(  # noqa: PLR0913 - an envelope has many parts
     total: int | None = None,
     cacheable: bool = False,
 ) -> Answer:
-    """One page in the envelope; past the end the last page comes again; facts §2.1."""
+    """One page in the envelope; past the end the last page comes again.
+
+    See nectar.md#lists.
+    """
     size = size or options.page_size
     pages = max(1, -(-len(rows) // size))
     pages = min(pages, options.most_pages or pages)

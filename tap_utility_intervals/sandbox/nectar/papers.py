@@ -46,13 +46,16 @@ class Paper:
 
     @property
     def end_date(self) -> str:
-        """The last day of its period: so Nectar's glossary has it; facts §3.9."""
+        """The last day of its period: so Nectar's glossary has it.
+
+        See nectar.md#usage-row.
+        """
         over = date.fromisoformat(day(self.meter, self.bill.end))
         return max(self.start_date, (over - timedelta(days=1)).isoformat())
 
 
 def document(paper: Paper, version: str, options: NectarOptions, reads: int) -> Json:
-    """A bill with its usage rows and line items; facts §3.7 and §1.2.
+    """A bill with usage rows and line items; nectar.md#document, nectar.md#versions.
 
     `reads` makes the signed URL another one at every read.
     """
@@ -123,7 +126,7 @@ def usage_rows(paper: Paper, version: str, options: NectarOptions) -> list[Json]
     """The usage rows of a bill.
 
     v2.2 has one row with a breakdown; before, each part of the day is a row of its own,
-    and in v2.1 the demand is another; facts §1.2.
+    and in v2.1 the demand is another; nectar.md#versions.
     """
     item, bill = paper.meter, paper.bill
     whole = _usage_row(paper, options)

@@ -1,4 +1,7 @@
-"""Reading Nectar's request parameters, and refusing bad ones; facts §1.4 and §2."""
+"""Reading Nectar's request parameters, and refusing bad ones.
+
+See nectar.md#errors and nectar.md#lists.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ def invalid(name: str, text: str) -> Refusal:
 
 
 def authorized(request: Request, api_key: str) -> None:
-    """Accept the key in its header; facts §1.1."""
+    """Accept the key in its header; nectar.md#authentication."""
     if request.headers.get("x-api-key") != api_key:
         raise refuse(401, "Authentication credentials were not provided or are wrong.")
 
@@ -113,7 +116,10 @@ def below(rest: Sequence[str], *parents: str) -> str:
 
 
 class MeterFilter:
-    """`datasourceType`, which may be repeated, and `identifier`; facts §2.3."""
+    """`datasourceType`, which may be repeated, and `identifier`.
+
+    See nectar.md#filters-of-bills.
+    """
 
     def __init__(self, request: Request) -> None:
         self.types = set(request.query.get("datasourceType", ())) or TYPES
@@ -133,5 +139,5 @@ class MeterFilter:
 
 
 def canonical(value: str) -> str:
-    """An identifier as the search compares it; facts §2.3."""
+    """An identifier as the search compares it; nectar.md#filters-of-bills."""
     return re.sub(r"[-\s_,/]", "", value).lstrip("0").upper()

@@ -1,4 +1,7 @@
-"""UtilityAPI v2 over a world: which request gets which answer; facts §1 to §3."""
+"""UtilityAPI v2 over a world: which request gets which answer.
+
+See utilityapi.md#authentication and utilityapi.md#endpoints.
+"""
 
 from __future__ import annotations
 
@@ -284,7 +287,10 @@ class UtilityApi:
         ]
 
     def _file(self, request: Request) -> Answer:
-        """Built on demand: at first "come back later"; facts §1.4 and §6."""
+        """Built on demand: at first "come back later".
+
+        See utilityapi.md#statuses and utilityapi.md#files.
+        """
         name = request.path[len(PREFIX) :].removeprefix("/files/")
         if name not in files.TABLES:
             raise missing()

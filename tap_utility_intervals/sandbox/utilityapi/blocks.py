@@ -38,7 +38,10 @@ class Style:
     times: TimeForm
 
     def text(self, reading: Reading) -> str:
-        """One reading as JSON: local times, numbers digit for digit; facts §4.5."""
+        """One reading as JSON: local times, numbers digit for digit.
+
+        See utilityapi.md#interval.
+        """
         values = reading.values
         kwh = None if self.kwh_channel is None else values[self.kwh_channel]
         text = (

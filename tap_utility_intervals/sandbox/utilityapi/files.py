@@ -1,4 +1,4 @@
-"""The CSV files of UtilityAPI, which it calls undocumented; facts §6 and §11.12."""
+"""The CSV files of UtilityAPI, which it calls undocumented; utilityapi.md#files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`GET /intervals`: choosing, cutting and paging Interval objects; facts §3.4."""
+"""`GET /intervals`: choosing, cutting and paging Interval objects.
+
+See utilityapi.md#time-filters.
+"""
 
 from __future__ import annotations
 

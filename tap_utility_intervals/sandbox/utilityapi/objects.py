@@ -1,4 +1,4 @@
-"""UtilityAPI's objects as JSON values, field by field; facts §4."""
+"""UtilityAPI's objects as JSON values, field by field; utilityapi.md#objects."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ADDRESS = "PLANTED-ADDRESS 123 Main St, Anytown"
 
 @lru_cache(maxsize=4_096)
 def utc(seconds: int) -> str:
-    """A time that UtilityAPI made itself: always UTC; facts §5.1."""
+    """A time that UtilityAPI made itself: always UTC; utilityapi.md#time-zones."""
     return stamp(seconds).isoformat(timespec="microseconds")
 
 
@@ -35,7 +35,7 @@ def number(text: str | None) -> Verbatim | None:
 
 
 def authorization(world: World, item: Authorization) -> Json:
-    """An authorization, without its meters; facts §4.1."""
+    """An authorization, without its meters; utilityapi.md#authorization."""
     now = world.seconds
     expired = item.expires is not None and item.expires <= now
     revoked = item.revoked is not None and item.revoked <= now
@@ -76,7 +76,7 @@ def authorization(world: World, item: Authorization) -> Json:
 
 
 def meter(world: World, item: UtilityMeter) -> Json:
-    """A meter with its blocks; facts §4.2 and §4.3."""
+    """A meter with its blocks; utilityapi.md#meter."""
     collections = world.collections
     state, (status, since) = collections.state(item), collections.status(item)
     view, known = collections.readings(item, mixed=False), collections.bills(item)
@@ -122,7 +122,7 @@ def meter(world: World, item: UtilityMeter) -> Json:
 
 
 def interval_head(block: Block) -> Json:
-    """An Interval object without its readings; facts §4.5."""
+    """An Interval object without its readings; utilityapi.md#interval."""
     item = block.meter
     return {
         "uid": block.uid,
@@ -181,7 +181,7 @@ def _meter_blocks(item: UtilityMeter) -> Json:
             "billing_address": ADDRESS,
         },
     }
-    if "electric" in item.service_class:  # facts §11.13
+    if "electric" in item.service_class:  # utilityapi.md#meter
         blocks["electric_details"] = {"voltage": 240.0}
     return {**blocks, "programs": [], "suppliers": []}
 

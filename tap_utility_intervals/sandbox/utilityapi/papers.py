@@ -1,4 +1,7 @@
-"""UtilityAPI's bills, statements and events as JSON values; facts §4.4 and §4.7."""
+"""UtilityAPI's bills, statements and events as JSON values.
+
+See utilityapi.md#bill and utilityapi.md#accounting-and-events.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def bill(item: UtilityMeter, known: Known) -> Json:
-    """A bill with its blocks; facts §4.4."""
+    """A bill with its blocks; utilityapi.md#bill."""
     billed = known.bill
     start, end = clock(billed.start, item.zone), clock(billed.end, item.zone)
     lines = [
@@ -93,7 +96,10 @@ def bill_uid(item: UtilityMeter, known: Known) -> str:
 
 
 def billing_account(world: World, uid: str, meters: list[UtilityMeter]) -> Json:
-    """The one billing account of an authorization; facts §4.7."""
+    """The one billing account of an authorization.
+
+    See utilityapi.md#accounting-and-events.
+    """
     known = world.collections.bills(meters[0])
     return {
         "uid": make_uid("account", uid),
@@ -112,7 +118,10 @@ def billing_account(world: World, uid: str, meters: list[UtilityMeter]) -> Json:
 
 
 def billing_summary(uid: str, meters: list[UtilityMeter], known: Known) -> Json:
-    """What one statement asks the customer to pay; facts §4.7."""
+    """What one statement asks the customer to pay.
+
+    See utilityapi.md#accounting-and-events.
+    """
     zone, billed = meters[0].zone, known.bill
     return {
         "uid": make_uid("summary", uid, billed.number),
@@ -139,7 +148,7 @@ def billing_summary(uid: str, meters: list[UtilityMeter], known: Known) -> Json:
 
 
 def event(item: Event, world: World) -> Json:
-    """Something that happened; facts §4.7."""
+    """Something that happened; utilityapi.md#accounting-and-events."""
     owner = world.meters_by_uid[item.meter_uid].authorization_uid
     return {
         "uid": make_uid("event", *item),
@@ -159,6 +168,9 @@ def _raw_url(name: str) -> str:
 
 
 def _utc_plain(seconds: int) -> str:
-    """An instant from the utility spelled in UTC, as line items do; facts §4.4."""
+    """An instant from the utility spelled in UTC, as line items do.
+
+    See utilityapi.md#bill.
+    """
     moment = datetime.fromtimestamp(seconds, timezone.utc)
     return moment.isoformat(timespec="microseconds")

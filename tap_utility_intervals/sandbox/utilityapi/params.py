@@ -1,4 +1,7 @@
-"""Reading UtilityAPI's request parameters, and refusing bad ones; facts §1.5."""
+"""Reading UtilityAPI's request parameters, and refusing bad ones.
+
+See utilityapi.md#error-body.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,10 @@ def gone(status: int, description: str) -> Refusal:
 
 
 def authorized(request: Request, token: str) -> None:
-    """Accept the token as Bearer header or as `access_token`; facts §1.1."""
+    """Accept the token as Bearer header or as `access_token`.
+
+    See utilityapi.md#authentication.
+    """
     header = request.headers.get("authorization", "")
     given = header[7:] if header.startswith("Bearer ") else request.get("access_token")
     if not hmac.compare_digest((given or "").encode(), token.encode()):
@@ -76,12 +82,18 @@ def order(request: Request) -> str:
 
 
 def span(request: Request, zone: str) -> tuple[int | None, int | None]:
-    """`start` and `end`; a short date is midnight where the meter is; facts §3.3."""
+    """`start` and `end`; a short date is midnight where the meter is.
+
+    See utilityapi.md#time-filters.
+    """
     return _moment(request, "start", zone), _moment(request, "end", zone)
 
 
 def next_url(request: Request, after: str) -> str:
-    """The URL of the next page, with the other filters as they were; facts §2."""
+    """The URL of the next page, with the other filters as they were.
+
+    See utilityapi.md#lists.
+    """
     query = {name: list(values) for name, values in request.whole_query.items()}
     query.pop("access_token", None)
     query["after"] = [after]
@@ -91,8 +103,8 @@ def next_url(request: Request, after: str) -> str:
 def next_member(request: Request, after: str | None, form: str) -> str:
     """The member `next` with a comma behind it, spelled as the world says.
 
-    Documented is a complete URL, and null at the end (facts §2); `missing` leaves out
-    that null. The other spellings are what other servers do.
+    Documented is a complete URL, and null at the end (utilityapi.md#lists); `missing`
+    leaves out that null. The other spellings are what other servers do.
     """
     if after is None:
         return "" if form == "missing" else '"next":null,'

@@ -46,7 +46,7 @@ def _collect(world: World, body: dict[str, object]) -> Answer:
     uids = [meter.uid for meter in able]
     shown: dict[str, object] = {"meters": uids, "collection_duration": months}
     if all(meter.utility == "DEMO" for meter in able):
-        shown["created_free_collection"] = True  # facts §11.5
+        shown["created_free_collection"] = True  # utilityapi.md#collecting
     return answer({"success": True, **shown})
 
 
@@ -71,13 +71,19 @@ def _monitor(world: World, body: dict[str, object]) -> Answer:
 
 
 def _form(world: World) -> dict[str, object]:
-    """A form to authorize with; only its uid is of use; facts §3.8."""
+    """A form to authorize with; only its uid is of use.
+
+    See utilityapi.md#forms-and-tests.
+    """
     uid = make_uid("form", world.version)
     return {"uid": uid, "created": utc(world.seconds), "url": f"{DOCS}/forms/{uid}"}
 
 
 def _submit(world: World, body: dict[str, object]) -> Answer:
-    """Authorize as a test would: DEMO meters appear, not collected yet; facts §3.8."""
+    """Authorize as a test would: DEMO meters appear, not collected yet.
+
+    See utilityapi.md#forms-and-tests.
+    """
     scenario = body.get("scenario")
     if body.get("utility") != "DEMO":
         raise refuse(400, "invalid_param", "utility must be DEMO in the sandbox.")
@@ -133,7 +139,10 @@ def _meters(world: World, body: dict[str, object]) -> list[UtilityMeter]:
 
 
 def _permitted(world: World, meters: list[UtilityMeter]) -> list[UtilityMeter]:
-    """Meters of expired authorizations are dropped in silence; facts §3.7."""
+    """Meters of expired authorizations are dropped in silence.
+
+    See utilityapi.md#collecting.
+    """
     able = []
     for meter in meters:
         expires = world.authorizations_by_uid[meter.authorization_uid].expires
@@ -146,7 +155,7 @@ def _permitted(world: World, meters: list[UtilityMeter]) -> list[UtilityMeter]:
 
 
 def _paid(world: World, meters: list[UtilityMeter]) -> list[UtilityMeter]:
-    """Without a balance only demo meters can be collected; facts §1.4."""
+    """Without a balance only demo meters can be collected; utilityapi.md#statuses."""
     if not world.utilityapi_options.balance and any(
         m.utility != "DEMO" for m in meters
     ):
