@@ -6,7 +6,7 @@ would vanish; it is not used. `start_date` and `end_date` filter periods here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -36,9 +36,13 @@ from tap_utility_intervals.providers.utilityapi.client import (
     persistent,
 )
 from tap_utility_intervals.providers.utilityapi.intervals.job import context
+from tap_utility_intervals.providers.utilityapi.intervals.together import parts, smaller
 from tap_utility_intervals.providers.utilityapi.mapping.bills import usage
 from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER, Meter
 from tap_utility_intervals.providers.utilityapi.rules import BILL_MAPPING, Rules
+
+BILLS_PER_REQUEST = 500
+"""So many are asked for at once; clients in production ask for as many."""
 
 SEAM = timedelta(days=3)
 """Whether a period's last day counts differs by utility, and with it small holes."""
@@ -71,26 +75,30 @@ class BillJob:
         Raises:
             errors.Unauthorized: when the credential itself is refused.
         """
-        if len(self.meters) == 1:
-            (meter,) = self.meters.values()
-            yield from source_events(context(meter), self._read(meter))
+        meters = list(self.meters.values())
+        if len(meters) == 1:
+            yield from source_events(context(meters[0]), self._read(meters[0]))
             return
         try:
             bills = self._all(list(self.meters))
-        except errors.SourceError:
-            bills = {}  # it may be the fault of one of them
-        for uid, meter in self.meters.items():
-            found = bills.get(uid)
-            if found is None or self._is_worth_asking_alone(meter, found):
-                yield from self._alone(meter).events()
+        except errors.SourceError as error:
+            # It may be the fault of one of them.
+            for part in parts(meters, smaller(len(meters), error)):
+                yield from self._only(part).events()
+            return
+        for meter in meters:
+            found = bills[meter.uid]
+            if self._is_worth_asking_alone(meter, found):
+                yield from self._only([meter]).events()
             else:
                 yield from source_events(context(meter), self._of_one(meter, found))
 
-    def _alone(self, meter: Meter) -> Self:
-        alone = copy(self)
-        alone.meters = {meter.uid: meter}
-        alone.is_incomplete = False
-        return alone
+    def _only(self, meters: Sequence[Meter]) -> Self:
+        """The same job for some of its meters."""
+        some = copy(self)
+        some.meters = {meter.uid: meter for meter in meters}
+        some.is_incomplete = False
+        return some
 
     def _read(self, meter: Meter) -> Iterator[Rows | Reached]:
         yield from self._of_one(meter, self._all([meter.uid])[meter.uid])
@@ -104,7 +112,9 @@ class BillJob:
             for bills in found.values():
                 bills.clear()
 
-        for page in persistent(partial(self.api.bills, uids), restart):
+        listed = sum(self.meters[uid].bill_count or 0 for uid in uids)
+        expected = min(max(listed, len(uids)), BILLS_PER_REQUEST)
+        for page in persistent(partial(self.api.bills, uids, expected), restart):
             self.is_incomplete |= page.is_incomplete
             for bill in page.items:
                 assert isinstance(bill, dict)  # noqa: S101 - decoded whole
@@ -210,6 +220,21 @@ class BillJob:
             self.rules.rescan.day(meter.uid, is_first=old.scanned is None),
             lacks,
         ).state()
+
+
+def grouped(meters: Iterable[Meter], size: int) -> Iterator[list[Meter]]:
+    """Neighbours whose bills make up a page share a request, at most so many."""
+    group: list[Meter] = []
+    room = BILLS_PER_REQUEST
+    for meter in meters:
+        count = meter.bill_count or 1
+        if group and (len(group) == size or count > room):
+            yield group
+            group, room = [], BILLS_PER_REQUEST
+        group.append(meter)
+        room -= count
+    if group:
+        yield group
 
 
 def bills_changed(meter: Meter, old: BillBookmark | None, rules: Rules) -> bool:

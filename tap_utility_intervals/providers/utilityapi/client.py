@@ -124,6 +124,8 @@ class UtilityApi:
         self.warn = warn
         self.open_ended: set[str] = set()
         """Lists that did not say whether they were whole."""
+        self.refuses_limits = False
+        """Whether a list was given without a `limit`, and refused with one."""
 
     def meters(
         self, uids: list[str] | None = None, authorizations: list[str] | None = None
@@ -146,15 +148,16 @@ class UtilityApi:
         for params in _chunked(list(filters)):
             yield from persistent(partial(self.pages, path, params, page_of(plural)))
 
-    def bills(self, meters: list[str]) -> Iterator[Page]:
-        """All bills of these meters, oldest first.
+    def bills(self, meters: list[str], expected: int | None = None) -> Iterator[Page]:
+        """All bills of these meters, oldest first; `expected` as for `intervals`.
 
         Without dates: the filter takes only bills that lie whole inside it.
         """
         params = [("meters", _joined("meters", meters)), ("order", "earliest_first")]
-        yield from self.pages("/bills", params, page_of("bills"), _named(meters))
+        decode = page_of("bills")
+        yield from self._roomy("/bills", params, decode, _named(meters), expected)
 
-    def intervals(
+    def intervals(  # noqa: PLR0913 - what the API takes
         self,
         meters: list[str],
         start: datetime | None = None,
@@ -162,6 +165,7 @@ class UtilityApi:
         end: datetime | None = None,
         allow_mixed: bool = False,
         limit: int | None = None,
+        expected: int | None = None,
     ) -> Iterator[Page]:
         """The Interval objects of these meters, oldest first, still encoded.
 
@@ -172,6 +176,7 @@ class UtilityApi:
             end: and up to here; the same holds.
             allow_mixed: readings of every length, not only the meter's main one.
             limit: Interval objects a page.
+            expected: so many if the API takes that; it may send fewer, or refuse.
         """
         params = [("meters", _joined("meters", meters)), ("order", "earliest_first")]
         if start is not None:
@@ -182,7 +187,30 @@ class UtilityApi:
             params.append(("allow_mixed", "true"))
         if limit is not None:
             params.append(("limit", str(limit)))
-        yield from self.pages("/intervals", params, intervals_page, _named(meters))
+        named = _named(meters)
+        yield from self._roomy("/intervals", params, intervals_page, named, expected)
+
+    def _roomy(
+        self,
+        path: str,
+        params: Params,
+        decode: Callable[[bytes], Page],
+        source: str,
+        expected: int | None,
+    ) -> Iterator[Page]:
+        """Pages as large as is expected, or else as the API makes them by itself."""
+        asks = expected is not None and not self.refuses_limits
+        if asks:
+            limited = [*params, ("limit", str(expected))]
+            try:
+                yield from self.pages(path, limited, decode, source)
+            except errors.BadRequest:
+                pass  # of the first page; perhaps it was the limit
+            else:
+                return
+        for page in self.pages(path, params, decode, source):
+            self.refuses_limits |= asks
+            yield page
 
     def pages(
         self,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from functools import cached_property, partial
 from typing import TypeVar
 
-from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.clock import Clock
 from tap_utility_intervals.floor.instants import EARLIEST, micros_form
 from tap_utility_intervals.floor.limiter import Limiter
@@ -18,13 +17,17 @@ from tap_utility_intervals.providers.connections import Endpoint
 from tap_utility_intervals.providers.http import Transport
 from tap_utility_intervals.providers.spool import Shared
 from tap_utility_intervals.providers.utilityapi import entities
-from tap_utility_intervals.providers.utilityapi.bills import BillJob, bills_changed
+from tap_utility_intervals.providers.utilityapi.bills import (
+    BillJob,
+    bills_changed,
+    grouped,
+)
 from tap_utility_intervals.providers.utilityapi.bookmarks import (
     BillBookmark,
     EventBookmark,
     IntervalBookmark,
 )
-from tap_utility_intervals.providers.utilityapi.client import ListingEnded, UtilityApi
+from tap_utility_intervals.providers.utilityapi.client import UtilityApi
 from tap_utility_intervals.providers.utilityapi.intervals.held import Held
 from tap_utility_intervals.providers.utilityapi.intervals.job import (
     IntervalJob,
@@ -37,8 +40,8 @@ from tap_utility_intervals.providers.utilityapi.intervals.plan import (
 from tap_utility_intervals.providers.utilityapi.intervals.start_filter import (
     StartFilter,
 )
+from tap_utility_intervals.providers.utilityapi.intervals.together import Together
 from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER, Meter
-from tap_utility_intervals.providers.utilityapi.objects import owner
 from tap_utility_intervals.providers.utilityapi.rules import Rules
 from tap_utility_intervals.providers.utilityapi.settings import (
     CREDENTIAL,
@@ -47,9 +50,6 @@ from tap_utility_intervals.providers.utilityapi.settings import (
 from tap_utility_intervals.settings.shared import Settings
 
 Kind = TypeVar("Kind", IntervalBookmark, BillBookmark, EventBookmark)
-
-READINGS_PER_REQUEST = 50_000
-"""Several meters share a request only while so few readings are expected of it."""
 
 SHARED = (
     Shared("/bills", "utilityapi_bills", frozenset({"usage"})),
@@ -62,11 +62,6 @@ SHARED = (
 """What streams in UtilityAPI's own shape read as others do."""
 
 NOT_LISTED = "the meter list does not show it; check utilityapi_meters"
-
-NOT_ASKED_FOR = "an Interval object of a meter not asked for was left out"
-
-SIMILAR_STARTS = timedelta(days=8)
-"""How far apart the starts of meters that share a request may lie."""
 
 
 class UtilityApiSession:
@@ -141,8 +136,9 @@ class UtilityApiSession:
         self._tell_of_old_data(plans)
         self.filter.learn(self.api, plans)
         self.run.report.expect(len(plans))
-        for group in self._groups(plans):
-            yield partial(self._read, group)
+        together = Together(self.api, self.filter, self.rules, self.warn)
+        for group in together.groups(plans, self.per_request):
+            yield partial(self._read, together.read(group))
 
     def usage_jobs(
         self, bookmarks: Bookmarks, make: Callable[..., BillJob] = BillJob
@@ -160,9 +156,8 @@ class UtilityApiSession:
         # Never or longest unread first: interrupted again and again, all are reached.
         changed.sort(key=lambda meter: ((old := olds[meter.uid]) and old.scanned) or 0)
         self.run.report.expect(len(changed))
-        for begin in range(0, len(changed), self.per_request):
-            some = changed[begin : begin + self.per_request]
-            report = self.run.report
+        report = self.run.report
+        for some in grouped(changed, self.per_request):
             job = make(self.api, some, olds, self.rules, report, self.listed_at)
             yield job.events
 
@@ -178,74 +173,12 @@ class UtilityApiSession:
                 self.run.report.add(PROVIDER, uid, Outcome.GONE, NOT_LISTED)
         return meters
 
-    def _groups(self, plans: Iterable[Plan]) -> Iterator[list[Plan]]:
-        """Neighbours that ask for about the same, and for little, share a request."""
-        group: list[Plan] = []
-        room = READINGS_PER_REQUEST
-        for plan in plans:
-            expected = _expected_readings(plan)
-            fits = len(group) < self.per_request and expected <= room
-            if group and not (fits and self._begin_alike(group[0], plan)):
-                yield group
-                group, room = [], READINGS_PER_REQUEST
-            group.append(plan)
-            room -= expected
-        if group:
-            yield group
-
-    def _begin_alike(self, one: Plan, other: Plan) -> bool:
-        starts = (self.filter.request_start(one), self.filter.request_start(other))
-        if starts[0] is None or starts[1] is None:
-            return False
-        return abs(starts[0] - starts[1]) <= SIMILAR_STARTS
-
-    def _read(self, plans: list[Plan]) -> Iterator[Event]:
+    def _read(self, group: Iterator[tuple[Plan, Held | None]]) -> Iterator[Event]:
         """Read a few meters: together, or whatever that does not bring, alone."""
         read_at = self.run.clock.now()
-        found = self._collect(plans) if len(plans) > 1 else {}
-        for plan in plans:
+        for plan, held in group:
             job = IntervalJob(self.api, self.filter, plan, self.rules, self.run.report)
-            yield from job.events(read_at, found.get(plan.meter.uid))
-
-    def _collect(self, plans: list[Plan]) -> dict[str, Held]:
-        """The blocks of several meters, by meter; nothing if not of all of them.
-
-        Nothing is returned before `next` is null: until then, no meter is complete. And
-        nothing after a failure: it may be the fault of one of them.
-        """
-        mine = {
-            plan.meter.uid: Held(plan.meter, self.warn, self.rules.zone, len(plans))
-            for plan in plans
-        }
-        found: set[str] = set()
-        try:
-            found = self._shared(plans, mine)
-        except (errors.SourceError, ListingEnded):
-            pass  # each is asked alone
-        finally:
-            for uid in mine.keys() - found:
-                mine.pop(uid).close()
-        return mine
-
-    def _shared(self, plans: list[Plan], mine: Mapping[str, Held]) -> set[str]:
-        """Ask for several meters together; gives those of which something came."""
-        starts = [start for plan in plans if (start := self.filter.request_start(plan))]
-        found: set[str] = set()
-        for page in self.api.intervals(
-            list(mine), min(starts), allow_mixed=self.rules.allow_mixed
-        ):
-            if page.is_incomplete:
-                return set()
-            for item in page.items:
-                uid = owner(item)
-                if uid is None:
-                    return set()  # one that names no meter: all are asked alone
-                if uid in mine:
-                    mine[uid].add(item, page.read_at)
-                    found.add(uid)
-                else:
-                    self.warn(NOT_ASKED_FOR)
-        return found
+            yield from job.events(read_at, held)
 
     def _tell_of_old_data(self, plans: Iterable[Plan]) -> None:
         """Say that there is nothing to read since the start date, but before it."""
@@ -286,14 +219,3 @@ def transport_of(
 def connect(run: Run) -> UtilityApiSession:
     """A session for one run."""
     return UtilityApiSession(run)
-
-
-def _expected_readings(plan: Plan) -> int:
-    """About how many readings a plan asks for, by what the listing says."""
-    coverage, counted = plan.meter.interval_coverage, plan.meter.reading_count or 0
-    begins = plan.begins or plan.start
-    if begins is None or not coverage:
-        return counted
-    whole = sum(((end - start) for start, end in coverage), timedelta())
-    asked = max(coverage[-1][1] - begins, timedelta())
-    return min(counted, int(counted * (asked / whole))) if whole else counted

@@ -87,10 +87,11 @@ SETTINGS: dict[str, JSONSchema] = {
         "type": "integer",
         "minimum": 1,
         "maximum": 100,
-        "default": 10,
+        "default": 100,
         "title": "UtilityAPI meters per request",
         "description": (
-            "How many meters may share a request for bills or recent intervals."
+            "How many meters may share a request for bills or recent intervals, as far "
+            "as little is expected of each."
         ),
     },
 }

@@ -101,7 +101,9 @@ def test_a_group_that_fails_is_asked_again_one_by_one(
     sandbox.faults.add(min_meters=1, status=status, **FAULTS)
     sandbox.faults.add(query="meters=2(&|$)", status=status, **FAULTS)
     second = synced(sandbox, first.state)
-    assert asked(sandbox)[:2] == ["1,2,3", "1"]
+    # Refused with a limit, it is asked without one: that may be why.
+    together = ["1,2,3"] * (2 if status == 400 else 1)
+    assert asked(sandbox)[: len(together) + 1] == [*together, "1"]
     assert read(second) == {"1", "3"}
     truth = utilityapi_values(sandbox.world)
     got = values(second.rows("intervals"))

@@ -10,6 +10,7 @@ from datetime import timedelta
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.ranges import Range, Window, clip
 from tap_utility_intervals.providers.checkup import Estimate
+from tap_utility_intervals.providers.utilityapi.bills import BILLS_PER_REQUEST
 from tap_utility_intervals.providers.utilityapi.client import ListingEnded, UtilityApi
 from tap_utility_intervals.providers.utilityapi.entities import ListedMeter
 from tap_utility_intervals.providers.utilityapi.objects import block
@@ -19,8 +20,6 @@ from tap_utility_intervals.settings.shared import Settings
 PROBES = 4
 """How many meters are looked into: one of each commodity, at most so many."""
 METERS_A_PAGE = 1_000
-BILLS_A_PAGE = 100
-"""UtilityAPI does not say; assumed."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,9 @@ def estimate(
         requests += max(1, math.ceil(wanted / probe.readings)) if probe.readings else 1
     bills = sum(listed.meter.bill_count or 0 for listed in meters)
     together = own.meters_per_request
-    requests += max(math.ceil(len(meters) / together), math.ceil(bills / BILLS_A_PAGE))
+    requests += max(
+        math.ceil(len(meters) / together), math.ceil(bills / BILLS_PER_REQUEST)
+    )
     rate = own.requests_per_second
     return Estimate(
         requests,

@@ -26,7 +26,7 @@ from tap_utility_intervals.providers.utilityapi.mapping.readings import Readings
 from tap_utility_intervals.providers.utilityapi.objects import Block, block
 
 HELD_READINGS = 10_000
-"""So many readings are held side by side; more are packed."""
+"""So many readings are held side by side in a room; more are packed."""
 
 IN_MEMORY = 1_000_000
 """Bytes held in memory before they lie in a file."""
@@ -45,22 +45,62 @@ class _Held:
     """Where they are in the file."""
 
 
+class Room:
+    """What may be held decoded, and a file for the rest; meters may share it."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._readings = HELD_READINGS
+        self._bytes = IN_MEMORY
+        self._file: SpooledTemporaryFile[bytes] | None = None
+
+    def take(self, readings: int, size: int) -> bool:
+        """Take so many readings, decoded of so many bytes; tell whether it is full."""
+        self._readings -= readings
+        # What is held of a block keeps the whole of it in memory.
+        self._bytes -= size
+        return self._readings < 0 or self._bytes < 0
+
+    def pack(self, readings: Readings) -> tuple[int, int]:
+        """Put readings into the file; gives their place there."""
+        if self._file is None:
+            self._file = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed by `close`
+        body = _PACK.encode(readings)
+        place = self._file.seek(0, 2), len(body)
+        self._file.write(body)
+        return place
+
+    def unpack(self, place: tuple[int, int]) -> Readings:
+        """Get readings out of the file again."""
+        assert self._file is not None  # noqa: S101 - for mypy
+        offset, size = place
+        self._file.seek(offset)
+        return _UNPACK.decode(self._file.read(size))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
+
+
 class Held:
     """Takes blocks in any order, gives them back oldest first."""
 
     def __init__(
-        self, meter: Meter, warn: Warn, zone: tzinfo | None = None, among: int = 1
+        self,
+        meter: Meter,
+        warn: Warn,
+        zone: tzinfo | None = None,
+        room: Room | None = None,
     ) -> None:
-        """Hold the blocks of one meter, which shares its room with some `among` it."""
+        """Hold the blocks of one meter, in a room that is shared if one is given."""
         self._meter = meter
         self._warn = warn
         self._zone = zone
-        self._room = HELD_READINGS // among
-        self._bytes = 0
-        self._in_memory = IN_MEMORY // among
+        self._is_shared = room is not None
+        self._room = room or Room()
         self._held: list[_Held] = []
         self._known: set[int] = set()
-        self._file: SpooledTemporaryFile[bytes] | None = None
         self._lost: list[str] = []
         self.spans: list[Range] = []
         """First and last start of each block."""
@@ -90,18 +130,16 @@ class Held:
         if found.updated and (self.updated is None or found.updated > self.updated):
             self.updated = found.updated
         self._held.append(_Held(readings.starts[0], found, readings))
-        self._room -= len(readings.starts)
-        # What is held of a block keeps the whole of it in memory.
-        self._bytes += len(memoryview(item)) if isinstance(item, Raw) else 0
-        if self._room < 0 or self._bytes > self._in_memory:
-            self._spill()
+        size = len(memoryview(item)) if isinstance(item, Raw) else 0
+        if self._room.take(len(readings.starts), size):
+            self._pack()
 
     def blocks(self, windows: Sequence[Window]) -> Iterator[Decoded]:
         """The blocks that may hold a reading of these windows, oldest first."""
         last = max(window.end for window in windows)
         for held in sorted(self._held, key=lambda one: one.first):
             if held.first < last:
-                yield held.block, held.readings or self._again(held)
+                yield held.block, held.readings or self._room.unpack(held.place)
 
     def check(self) -> None:
         """Refuse to count the meter as read if a reading's time cannot be read.
@@ -114,9 +152,9 @@ class Held:
             raise self._bad(f"sent {count} readings without readable times: {such}")
 
     def close(self) -> None:
-        """Let go of the file."""
-        if self._file is not None:
-            self._file.close()
+        """Let go of the room, unless it is shared."""
+        if not self._is_shared:
+            self._room.close()
 
     def _decoded(self, item: Raw | dict[str, Any]) -> Block | None:
         try:
@@ -137,22 +175,12 @@ class Held:
         source = f"meter {self._meter.uid}"
         return errors.BadAnswer(PROVIDER, "/intervals", source=source, problem=problem)
 
-    def _spill(self) -> None:
+    def _pack(self) -> None:
         """Pack what is held side by side, and let go of it."""
-        if self._file is None:
-            self._file = SpooledTemporaryFile(max_size=self._in_memory)  # noqa: SIM115 - closed by `close`
         for held in self._held:
             if held.readings is not None:
-                body = _PACK.encode(held.readings)
-                held.place = (self._file.seek(0, 2), len(body))
-                self._file.write(body)
+                held.place = self._room.pack(held.readings)
                 held.readings = None
-
-    def _again(self, held: _Held) -> Readings:
-        assert self._file is not None  # noqa: S101 - for mypy
-        offset, size = held.place
-        self._file.seek(offset)
-        return _UNPACK.decode(self._file.read(size))
 
 
 _PACK = msgspec.msgpack.Encoder()
