@@ -62,7 +62,9 @@ def hostile_world(*, minutes: int = 240) -> World:
         NOW,
         meters,
         companies,
-        utilityapi_options=UtilityOptions(page_size=1, bill_limit=2, interval_limit=2),
+        utilityapi_options=UtilityOptions(
+            page_size=1, bill_limit=2, interval_limit=2, max_limit=2
+        ),
         nectar_options=NectarOptions(page_size=15),
     )
 

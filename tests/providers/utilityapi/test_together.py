@@ -59,7 +59,11 @@ def test_a_hundred_meters_share_a_request(fleet: Fleet) -> None:
         # One that caps `limit` in silence: what it left out comes with `next`.
         (lambda s: options(s, max_limit=30), 4 + 1, set()),
         # One that refuses it is asked once more, and without from then on.
-        (lambda s: s.faults.add(query="limit=", status=400, times=None), 1 + 20 + 4, set()),
+        (
+            lambda s: s.faults.add(query="limit=", status=400, times=None),
+            1 + 20 + 4,
+            set(),
+        ),
         # One odd meter: its hundred in tens, its ten one by one.
         (lambda s: one_odd(s, 403), 2 + 10 + 10, {ODD}),
         (lambda s: one_odd(s, 504), 2 + 10 + 10 + 2, {ODD}),
