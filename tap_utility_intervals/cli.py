@@ -16,7 +16,7 @@ class Commands(click.Group):
 
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return ["collect", "doctor", "load", "sandbox"]
+        return ["collect", "doctor", "load", "report", "sandbox"]
 
     @override
     def main(self, *args: Any, **kwargs: Any) -> Any:
@@ -37,6 +37,10 @@ class Commands(click.Group):
             from tap_utility_intervals.commands.load import load_command  # noqa: PLC0415
 
             return load_command
+        if cmd_name == "report":
+            from tap_utility_intervals.commands.report import report  # noqa: PLC0415
+
+            return report
         return super().get_command(ctx, cmd_name)
 
 

@@ -93,10 +93,9 @@ def test_the_wheel_has_all_that_the_package_needs_and_no_more(installed: Path) -
     assert models == {p.relative_to(package / "dbt") for p in package.rglob("*.sql")}
     assert (package / "dbt" / "dbt_project.yml").exists()
     assert (package / "py.typed").exists()
-    data = ROOT / PACKAGE / "sandbox" / "data"
-    assert {p.name for p in data.iterdir()} == {
-        p.name for p in (package / "sandbox" / "data").iterdir()
-    }
+    for data in (Path("sandbox") / "data", Path("reporting") / "assets"):
+        here, there = ROOT / PACKAGE / data, package / data
+        assert {p.name for p in here.iterdir()} == {p.name for p in there.iterdir()}
     tops = {p.name for p in installed.iterdir() if p.suffix != ".dist-info"}
     assert tops == {PACKAGE}
 
