@@ -54,6 +54,11 @@ airbyte: .venv/.installed ## The Airbyte connector: airbyte-cdk's standard tests
 	$(DEV)/python -m tests.airbyte.builder
 	$(DEV)/python -m tests.airbyte.pyairbyte.run
 
+.PHONY: docs
+docs: .venvs/docs/.installed ## The pages of docs/ as a site in build/docs; a dead link fails
+	.venvs/docs/bin/python -m sphinx -b html -W --keep-going -q docs build/docs
+	@echo "build/docs/index.html"
+
 .PHONY: fuzz
 fuzz: .venvs/atheris/.installed ## Both normalizes, fuzzed by coverage (FUZZ_SECONDS=25); findings under /tmp/fuzz-found
 	@PYTHONPATH=. .venvs/atheris/bin/python -m tests.hostile.fuzz.atheris_driver
@@ -114,6 +119,14 @@ endef
 	$(call venv,.venvs/dbt)
 	@echo "Installing dbt into .venvs/dbt"
 	@.venvs/dbt/bin/python -m pip install -qq 'dbt-core>=1.11,<1.12' 'dbt-duckdb>=1.11,<1.12' 'dbt-postgres>=1.11,<1.12'
+	@touch $@
+
+# Sphinx with MyST: of what reads Markdown, the one that is kept up (decision 19).
+.venvs/docs/.installed:
+	@mkdir -p .venvs
+	$(call venv,.venvs/docs)
+	@echo "Installing Sphinx into .venvs/docs"
+	@.venvs/docs/bin/python -m pip install -qq 'sphinx>=8.1,<10' 'myst-parser>=4' 'furo>=2025.12'
 	@touch $@
 
 # Atheris has no wheels for every Python; where it has none, pip says so and make fails.
