@@ -30,11 +30,11 @@ demo: .meltano/.installed ## Both providers into output/warehouse.duckdb, from a
 	@$(LOADER_PYTHON) -m scripts.demo
 
 .PHONY: test
-test: check .meltano/.installed .venvs/dbt/.installed ## Everything `check` does, and all tests
+test: check .meltano/.installed .venvs/dbt/.installed chromium ## Everything `check` does, and all tests
 	$(DEV)/pytest --numprocesses=auto --dist=loadfile $(PYTEST_ARGS)
 
 .PHONY: coverage
-coverage: .venv/.installed .meltano/.installed .venvs/dbt/.installed ## All tests once more, and which lines they miss; a third slower
+coverage: .venv/.installed .meltano/.installed .venvs/dbt/.installed chromium ## All tests once more, and which lines they miss; a third slower
 	$(DEV)/pytest --numprocesses=auto --dist=loadfile --cov --cov-report=term-missing $(PYTEST_ARGS)
 
 .PHONY: check
@@ -76,6 +76,11 @@ sandbox: .venv/.installed ## Both APIs on http://127.0.0.1:8765, until Ctrl-C (P
 clean: ## Remove the environments and caches; Meltano's state and output/ stay
 	rm -rf .venv .venvs .meltano/.installed .meltano/extractors .meltano/loaders
 	rm -rf build dist .coverage .coverage.* .*_cache .hypothesis
+
+# Before the tests, which run side by side: Debian's packages are installed one at a time.
+.PHONY: chromium
+chromium: .venv/.installed
+	@$(DEV)/python -m scripts.browser
 
 # --- environments ----------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 
-from scripts.browser import Browser, browser
+from scripts.browser import Browser, browser, chromium
 from tap_utility_intervals.cli import main
 from tap_utility_intervals.commands.report import report
 from tap_utility_intervals.reporting import writing
@@ -106,6 +107,12 @@ class Opened:
 
 @pytest.fixture(scope="module")
 def opened(folder: Path) -> Iterator[Opened]:
+    try:
+        chromium()
+    except FileNotFoundError as missing:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(missing))
     kept = folder / "opened.html"
     kept.write_bytes((folder / "report.html").read_bytes())
     variables = {
@@ -113,7 +120,7 @@ def opened(folder: Path) -> Iterator[Opened]:
         "utility_intervals_time_zones": "w.main.zones",
         "utility_intervals_schema": "main",
     }
-    with duckdb.connect() as db, browser() as chromium:
+    with duckdb.connect() as db, browser() as tab:
         db.execute("set TimeZone = 'UTC'")
         db.execute(f"attach '{folder / 'warehouse.duckdb'}' as w (read_only)")
         for name in ("intervals", "meters", "usage", "coverage", "restatements"):
@@ -121,7 +128,7 @@ def opened(folder: Path) -> Iterator[Opened]:
         models = Models("duckdb", "memory", "main", variables)
         for name in models:
             db.execute(f'create table "{name}" as {models.sql(name)}')
-        yield Opened(chromium, kept.as_uri(), db)
+        yield Opened(tab, kept.as_uri(), db)
 
 
 def meters(opened: Opened) -> dict[str, str]:
