@@ -27,7 +27,7 @@ USERS = (
 )
 """What no further attempt mends, but a setting or a grant does."""
 
-PASSING = (errors.Unavailable, errors.TooWide)
+PASSING = (errors.Unavailable, errors.TooWide, errors.FallsShort)
 
 NAMED = 20
 """How many lost sources a message names."""

@@ -39,9 +39,10 @@ class Breaker:
 def reason_of(error: Exception | None) -> object:
     """What an error has in common with others like it; None if nothing is wrong.
 
-    A source that is gone says nothing of the others, and costs one answer.
+    A source that is gone says nothing of the others, and costs one answer; who gives
+    less than was promised does answer.
     """
-    if error is None or isinstance(error, errors.Gone):
+    if error is None or isinstance(error, (errors.Gone, errors.FallsShort)):
         return None
     return type(error), getattr(error, "status", None)
 

@@ -12,6 +12,7 @@
             ├── TooWide         502, 504 that persisted: a smaller `window_days`
             ├── Unavailable     429, 5xx, time-outs that persisted: run again later
             ├── BadAnswer       unreadable JSON or shape: run again, else report it
+            ├── FallsShort      less than was promised: it is asked for again
             ├── UnsafeLink      `next` leads elsewhere or in a circle
             └── TooLarge        beyond `max_response_mb`: smaller windows, or raise it
 
@@ -168,6 +169,16 @@ class BadAnswer(SourceError):
     """The JSON could not be read, or lacks what it must have."""
 
     happened = "sent an answer that cannot be read"
+
+
+class FallsShort(SourceError):
+    """Less came than was promised, and that is new; the rest of the source is read.
+
+    The bookmark remembers what is lacking, so that the next runs ask for it.
+    """
+
+    happened = "gives less than it promises"
+    advice = "what came is stored, and the rest is asked for again in each run"
 
 
 class UnsafeLink(SourceError):

@@ -219,16 +219,16 @@ class Report:
             if became is outcome
         ]
         level = logging.ERROR if outcome is Outcome.FAILED else logging.WARNING
-        reasons = self.reasons
         for source in bad[:SHOWN]:
-            reason = reasons[provider, source]
+            reason = self._ends[provider, source].reason
             self.logger.log(
                 level,
-                "%s %s %s; its bookmark stays: %s",
+                "%s %s %s%s: %s",
                 provider,
                 printable(source),
                 _became(outcome, 1),
-                printable(reason),
+                "" if isinstance(reason, errors.FallsShort) else "; its bookmark stays",
+                printable(str(reason)),
             )
         if len(bad) > SHOWN:
             self.logger.log(

@@ -74,7 +74,10 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A source could not be read; its bookmark stays. The last event of the source."""
+    """A source could not be read whole; the last event of the source.
+
+    Its bookmark stays; or it has moved before, and holds what is lacking.
+    """
 
     context: Context
     error: Exception

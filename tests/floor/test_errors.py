@@ -20,7 +20,7 @@ def test_the_tree_in_the_docstring_names_every_error() -> None:
         if isinstance(value, type) and issubclass(value, TapError)
     }
     assert all(name in (errors.__doc__ or "") for name in named)
-    assert len(named) == 14
+    assert len(named) == 15
 
 
 def test_wrong_setting_is_named_with_an_example() -> None:

@@ -173,15 +173,20 @@ class BillJob:
             self.warn("an answer is marked incomplete; the meter's bookmark stays")
         else:
             yield Reached(context(meter), self._bookmark(meter, found, rows))
+        if meter.status != "pending":
+            self._check(meter, lacking(meter, found))
 
-    def _tell_of(self, meter: Meter, lacking: int) -> None:
-        """Warn of bills that do not come; once, as long as they are not more."""
+    def _check(self, meter: Meter, lacking: int) -> None:
+        """Refuse to count a meter as read when bills do not come.
+
+        Raises:
+            errors.FallsShort: they are more than lacked the last time.
+        """
         if lacking > self._old(meter).lacking:
-            self.warn(
-                f"meter {meter.uid} lists {lacking:,} more bills than come; they are "
-                "asked for again in the next run"
-            )
-        elif lacking:
+            source = f"meter {meter.uid}"
+            problem = f"lists {lacking:,} more bills than come (/bills)"
+            raise errors.FallsShort(PROVIDER, "/meters", source=source, problem=problem)
+        if lacking:
             self.report.note(f"{PROVIDER}: meters that list more bills than come")
 
     def _is_worth_asking_alone(
@@ -213,7 +218,6 @@ class BillJob:
         lacks, is_pending = old.lacking, meter.status == "pending"
         if not is_pending:
             lacks = lacking(meter, found)
-            self._tell_of(meter, lacks)
         return BillBookmark(
             newest,
             None if lacks or is_pending else bill_listing(meter, self.rules),

@@ -93,7 +93,8 @@ class IntervalJob:
         yield Covered(self._covered(read_at))
         if not self.walk.is_incomplete:
             yield Reached(where, self._bookmark())
-        yield Finished(where)
+        shortfall = self._shortfall()
+        yield Lost(where, shortfall) if shortfall else Finished(where)
 
     def _covered(self, read_at: str) -> list[CoverageRecord]:
         """What of the meter was read whole.
@@ -162,21 +163,23 @@ class IntervalJob:
         arrived.updated = self.held.updated
         return Comparison(self.plan, arrived, self.rules)
 
-    def _tell(self) -> None:
-        """Warn of what is odd, and of what is newly known not to come."""
-        found, uid = self._comparison, self.plan.meter.uid
+    def _shortfall(self) -> errors.FallsShort | None:
+        """What is newly known not to come; None for nothing."""
+        found, meter = self._comparison, self.plan.meter
         if any(not found.is_late(hole) for hole in found.news):
-            self.warn(
-                f"listed coverage of meter {uid} has readings that do not come "
-                "(/intervals); it is read again in the next run"
-            )
-        elif found.still_absent:
+            return _short(meter, "covers stretches of which no readings come")
+        if found.still_absent:
             self.report.note(f"{PROVIDER}: meters with promised readings yet to come")
-        if found.lacking > self.plan.old.lacking:
-            self.warn(
-                f"{found.lacking} more readings of meter {uid} are counted than come; "
-                "it is read again in the next run"
-            )
+        if found.lacking <= self.plan.old.lacking:
+            return None
+        what = f"counts {found.lacking:,} more readings than come"
+        if found.may_be_mixed:
+            self.warn(f"the list {what} of meter {meter.uid}; it is read again")
+            return None
+        return _short(meter, what)
+
+    def _tell(self) -> None:
+        """Warn of what is odd."""
         if self.arrived.overlaps:
             self.warn("a meter's readings overlap; all are kept")
         if self.arrived.reversals:
@@ -222,6 +225,11 @@ class IntervalJob:
         if reaching and not (self._is_cut or self.walk.in_windows):
             begins = min(reaching)
         return Edge(start, begins, found.count_before(start))
+
+
+def _short(meter: Meter, what: str) -> errors.FallsShort:
+    source, problem = f"meter {meter.uid}", f"{what} (/intervals)"
+    return errors.FallsShort(PROVIDER, "/meters", source=source, problem=problem)
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:

@@ -64,6 +64,15 @@ class Comparison:
         return max(known + late, 0)
 
     @property
+    def may_be_mixed(self) -> bool:
+        """Whether what is counted and lacks may have lengths that are not asked for.
+
+        Then something came of every stretch that is listed as covered.
+        """
+        is_covered = self.plan.meter.interval_coverage and not self.absent
+        return bool(is_covered) and not self.rules.allow_mixed
+
+    @property
     def holes(self) -> int:
         """How many stretches are absent, as far as it is known."""
         old = self.plan.old
