@@ -16,7 +16,7 @@ class Commands(click.Group):
 
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return ["collect", "doctor", "load", "report", "sandbox"]
+        return ["collect", "doctor", "load", "models", "report", "sandbox"]
 
     @override
     def main(self, *args: Any, **kwargs: Any) -> Any:
@@ -41,6 +41,10 @@ class Commands(click.Group):
             from tap_utility_intervals.commands.report import report  # noqa: PLC0415
 
             return report
+        if cmd_name == "models":
+            from tap_utility_intervals.commands.models import models_command  # noqa: PLC0415
+
+            return models_command
         return super().get_command(ctx, cmd_name)
 
 

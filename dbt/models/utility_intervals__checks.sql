@@ -115,11 +115,9 @@ silent as (
         c.provider, c.meter_key, max(c.last_end) as period_start,
         {{ utility_intervals_seconds('max(c.last_end)', utility_intervals_now()) }} / 86400 as days
     from channels c
-    join (
-        select *, max(listed_at) over (partition by provider) as newest
-        from {{ ref('stg_utility_intervals__meters') }}
-    ) m on m.provider = c.provider and m.meter_key = c.meter_key
-    where m.listed_at = m.newest and not coalesce(m.is_archived, false)
+    join {{ ref('stg_utility_intervals__meters') }} m
+        on m.provider = c.provider and m.meter_key = c.meter_key
+    where m.is_listed and not coalesce(m.is_archived, false)
     group by c.provider, c.meter_key
 ),
 found as (

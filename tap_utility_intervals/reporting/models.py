@@ -6,13 +6,13 @@ package's own macros; a test compares every model with what dbt compiles.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from graphlib import TopologicalSorter
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Literal
+from typing import Any, Literal, cast
 
 import yaml
 from jinja2 import Environment, StrictUndefined
@@ -23,18 +23,39 @@ FOLDER = _PACKAGED if _PACKAGED.is_dir() else _HERE.parent / "dbt"
 """In the wheel the dbt package lies inside this one; in a checkout beside it."""
 
 
+def _project(part: str) -> dict[str, Any]:
+    text = (FOLDER / "dbt_project.yml").read_text(encoding="utf-8")
+    return cast("dict[str, Any]", yaml.safe_load(text)[part]["utility_intervals"])
+
+
+def variables(pairs: Iterable[str]) -> Mapping[str, object]:
+    """Variables from `name=value`, the name without its `utility_intervals_`.
+
+    Raises:
+        ValueError: there is no such variable, or there is no value.
+    """
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        found[f"utility_intervals_{name}"] = yaml.safe_load(value)
+        if not equals or not found.keys() <= _project("vars").keys():
+            msg = f"{pair} sets no variable of dbt/dbt_project.yml"
+            raise ValueError(msg)
+    return found
+
+
 @dataclass(frozen=True)
 class Models:
     """The models for one database, with variables of your own before the defaults."""
 
     type: Literal["duckdb", "postgres"]
-    database: str
+    database: str  # empty: the one that is connected to
     schema: str
     variables: Mapping[str, object] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[str]:
         """Names, each after all that it reads."""
-        needs = {name: self._render(path)[1] for name, path in self._files.items()}
+        needs = {name: read for name, (_, read) in self._rendered.items()}
         yield from TopologicalSorter(needs).static_order()
 
     def sql(self, name: str) -> str:
@@ -43,7 +64,26 @@ class Models:
         Raises:
             KeyError: there is no such model.
         """
-        return self._render(self._files[name])[0]
+        return self._rendered[name][0]
+
+    def script(self) -> Iterator[str]:
+        """Statements that make every model as dbt does, a table or a view each."""
+        yield f'create schema if not exists "{self.schema}"'
+        for name in self:
+            config = self._config(self._files[name])
+            kind, relation = config["+materialized"], self._relation(self.schema, name)
+            made = f"{kind} {relation} as\n{self.sql(name)}"
+            if self.type == "duckdb":
+                yield f"create or replace {made}"
+                continue
+            # Models that read it are dropped with it, and made after it.
+            yield f"drop {kind} if exists {relation} cascade"
+            yield f"create {made}"
+            for index in config.get("+indexes", ()):
+                columns = ", ".join(index["columns"])
+                yield f"create unique index on {relation} ({columns})"
+            if kind == "table":
+                yield f"analyze {relation}"
 
     @cached_property
     def _files(self) -> dict[str, Path]:
@@ -56,11 +96,25 @@ class Models:
 
     @cached_property
     def _variables(self) -> Mapping[str, object]:
-        text = (FOLDER / "dbt_project.yml").read_text(encoding="utf-8")
-        return {**yaml.safe_load(text)["vars"]["utility_intervals"], **self.variables}
+        return {**_project("vars"), **self.variables}
 
-    def _render(self, path: Path) -> tuple[str, set[str]]:
-        """A model's query, and the models that it reads."""
+    def _config(self, path: Path) -> dict[str, Any]:
+        """What `dbt_project.yml` says of a model and of the folders that it lies in."""
+        level = _project("models")
+        found = dict(level)
+        for part in path.relative_to(FOLDER / "models").with_suffix("").parts:
+            level = level.get(part, {})
+            found.update(level)
+        return found
+
+    @cached_property
+    def _rendered(self) -> Mapping[str, tuple[str, set[str]]]:
+        """Of each model its query, and the models that it reads."""
+        # Nothing here is HTML.
+        environment = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701
+        return {name: self._render(p, environment) for name, p in self._files.items()}
+
+    def _render(self, path: Path, jinja: Environment) -> tuple[str, set[str]]:
         read: set[str] = set()
 
         def ref(name: str) -> str:
@@ -78,10 +132,9 @@ class Models:
             "config": lambda **_: "",
             "target": SimpleNamespace(type=self.type, schema=self.schema),
         }
-        # Nothing here is HTML.
-        environment = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701
         text = self._macros + path.read_text(encoding="utf-8")
-        return environment.from_string(text).render(known).strip(), read
+        return jinja.from_string(text).render(known).strip(), read
 
     def _relation(self, schema: str, name: str) -> str:
-        return ".".join(f'"{part}"' for part in (self.database, schema, name))
+        parts = (self.database, schema, name)
+        return ".".join(f'"{part}"' for part in parts if part)

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+import pyarrow as pa
+
 from tap_utility_intervals import runs
 from tap_utility_intervals.arrow.reading import ArrowTap, Batch, Item, Silence
 from tap_utility_intervals.floor.errors import TapError
@@ -16,6 +18,7 @@ from tap_utility_intervals.store.base import (
     Place,
     Store,
     StoreError,
+    Table,
     state_of,
     table_of,
 )
@@ -121,8 +124,17 @@ class Loading:
             return
         if self._is_due():  # with the bookmarks that followed the rows before
             self._commit()
-        key = self._source.streams[item.stream].primary_keys
-        self._pending.add(table_of(item.stream, key), item.rows)
+        self._pending.add(self._table(item.stream), item.rows)
+
+    def _table(self, stream: str) -> Table:
+        return table_of(stream, self._source.streams[stream].primary_keys)
+
+    def _complete(self, pending: Pending) -> None:
+        """Let the first commit make every table, so that a query finds it empty."""
+        for stream in self._source.streams.values():
+            if stream.selected and stream.name not in pending.batches:
+                table = self._table(stream.name)
+                pending.add(table, pa.RecordBatch.from_pylist([], table.schema))
 
     def _is_due(self) -> bool:
         is_late = time.monotonic() - self._committed_at >= SECONDS
@@ -134,6 +146,8 @@ class Loading:
         # A signal waits until it is done, or ends us at once if that takes long.
         with cast("Silence", self._source.message_writer).lines.whole():
             pending, self._pending = self._pending, Pending()
+            if not self._stored:
+                self._complete(pending)
             self._store.commit(pending)
             for stream, batches in pending.batches.items():
                 self._stored[stream] += sum(rows.num_rows for rows in batches)

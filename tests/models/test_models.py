@@ -89,7 +89,7 @@ def built(
     rows = expected.readings(before, after)
     create = "create table zones (provider text, meter_key text, time_zone text);"
     if request.param == "duckdb":
-        store = InDuckDB(folder, appends=True)
+        store = InDuckDB(folder, appends=True, bare=True)
         for name, some in found.items():
             store.load(name, some)
         store.execute(f"{create} insert into zones {ZONED}")
@@ -105,7 +105,7 @@ def built(
         yield Built(store.query, before, after, rows, models, folder / "target")
         return
     with postgres() as server:
-        kept = InPostgreSQL(server)
+        kept = InPostgreSQL(server, bare=True)
         for name, some in found.items():
             kept.load(name, newest(name, some))
         kept.execute(f"set search_path = utility_intervals; {create}"

@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from tap_utility_intervals.reporting.models import Models
 from tap_utility_intervals.sandbox import Fault, Sandbox, Series, UtilityMeter, World
 from tap_utility_intervals.store import duckdb as module
 from tap_utility_intervals.store import loading
@@ -39,7 +40,6 @@ from tests.store.loads import (
     world_values,
 )
 from tests.syncing import config
-from tests.warehouses.sql import documented
 
 
 @pytest.fixture
@@ -164,10 +164,13 @@ def test_a_withdrawn_reading_is_kept_and_is_not_current(warehouse: Warehouse) ->
     served(warehouse, (0, "1"), (1, "2"))
     served(warehouse, (0, "1"))
     assert len(warehouse.query("from intervals")) == 2
+    assert warehouse.query("from usage") == []  # there, without a row
     with duckdb.connect(warehouse.path) as db:
-        for statement in documented("", "duckdb").split(";")[:2]:
+        for statement in Models("duckdb", "", "main").script():
             db.execute(statement)
-        found = db.execute("select hour(interval_start) from current_intervals")
+        found = db.execute(
+            "select hour(interval_start) from utility_intervals__current"
+        )
         assert found.fetchall() == [(0,)]
     # What retires it stays; what a later whole read says as well is left out.
     served(warehouse, (0, "1"))

@@ -95,6 +95,7 @@ def fill(loader: Loader, folder: Path) -> Filled:
     loader.prepare()
     for name, zone in NECTAR_ZONES.items():
         add_zone(loader, name, zone)
+    loader.model()
     return Filled(loader, sandbox.world, resumed, later, killed_with)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import duckdb
 
 from tests.warehouses.server import DATABASE, PASSWORD, USER, Server
-from tests.warehouses.sql import documented, over, whole_lines
+from tests.warehouses.sql import documented, models, over, whole_lines
 
 Row = dict[str, Any]
 BATCH = "1000"
@@ -33,7 +33,10 @@ class Loader(Protocol):
         """Whether any interval has arrived."""
 
     def prepare(self) -> None:
-        """Make the views of the documentation."""
+        """Make the table of zones."""
+
+    def model(self) -> None:
+        """Make the models."""
 
     def query(self, sql: str) -> list[Row]:
         """Ask in SQL; numbers are decimals with the digits that were stored."""
@@ -85,7 +88,10 @@ class DuckDB:
         return log.exists() and b"Loading 1000 rows into" in log.read_bytes()
 
     def prepare(self) -> None:
-        self.execute(documented("", "duckdb"))
+        self.execute(documented(""))
+
+    def model(self) -> None:
+        self.execute(models("duckdb"))
 
     def execute(self, sql: str) -> None:
         with duckdb.connect(str(self.file)) as connection:
@@ -128,7 +134,10 @@ class Files:
         return any(f.read_bytes().count(b"\n") > 1 for f in self.files("intervals"))
 
     def prepare(self) -> None:
-        self.execute(documented("", "duckdb"))
+        self.execute(documented(""))
+
+    def model(self) -> None:
+        self.execute(models("duckdb"))
 
     def execute(self, sql: str) -> None:
         self.connection.execute(sql)
@@ -167,13 +176,14 @@ class PostgreSQL:
         return bool(found["n"])
 
     def prepare(self) -> None:
-        self.server.run(script=documented("", "postgresql"))
-        self.path = "energy, utility_intervals"
+        self.execute(documented(""))
+
+    def model(self) -> None:
+        script = models("postgres")
+        self.server.run(script=f"set search_path = {self.path}; {script}")
 
     def execute(self, sql: str) -> None:
         self.server.run("-c", f"set search_path = {self.path}", "-c", sql)
 
     def query(self, sql: str) -> list[Row]:
-        if self.path != "utility_intervals":
-            self.execute(documented("refresh"))
         return self.server.query(sql, self.path)

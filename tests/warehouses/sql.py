@@ -1,4 +1,4 @@
-"""The SQL and the shell of `docs/warehouses.md`, as they stand there."""
+"""The SQL and the shell of `docs/warehouses.md` as they stand there; the models."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import re
 import subprocess
 from pathlib import Path
 
+from click.testing import CliRunner
+
+from tap_utility_intervals.cli import main
 from tests.packaging.tree import ROOT
 
 PAGE = ROOT / "docs" / "warehouses.md"
-KINDS = {"", "csv", "jsonl", "duckdb", "postgresql", "refresh", "prune", "nectar"}
+KINDS = {"", "csv", "jsonl", "prune", "nectar"}
 BLOCK = re.compile(r"^```sql ?(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -18,6 +21,14 @@ def documented(*kinds: str) -> str:
     found = BLOCK.findall(PAGE.read_text(encoding="utf-8"))
     assert {kind for kind, _ in found} == KINDS
     return "\n".join(text for kind, text in found if kind in kinds)
+
+
+def models(database: str, *options: str) -> str:
+    """What `utility-intervals models` prints, with the zones of the page's table."""
+    line = ["models", database, "--var", "time_zones=meter_zones", *options]
+    done = CliRunner().invoke(main, line)
+    assert done.exit_code == 0, done.output
+    return done.stdout
 
 
 def whole_lines(folder: Path) -> None:

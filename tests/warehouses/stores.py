@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import duckdb
 
+from tap_utility_intervals.reporting.models import Models
 from tests.oracle import KEYS
 from tests.packaging.tree import ROOT
 from tests.syncing import Run
@@ -17,6 +18,7 @@ from tests.warehouses.loaders import Asked, Row
 from tests.warehouses.server import Server
 from tests.warehouses.sql import documented
 
+ZONES = "meter_zones"
 STREAMS = ("intervals", "coverage", "meters", "usage")
 TYPES = {
     "duckdb": {"number": "double", "integer": "bigint", "boolean": "boolean"},
@@ -31,7 +33,7 @@ TYPES = {
 
 
 class Store(Protocol):
-    """A warehouse with the views of the documentation."""
+    """A warehouse with the models."""
 
     def load(self, stream: str, rows: Sequence[Row]) -> None:
         """Load rows as a loader does."""
@@ -77,11 +79,27 @@ def text(rows: Iterable[Row]) -> str:
     return json.dumps(list(rows), default=float)
 
 
+def views(models: Models, steps: str) -> str:
+    """Every model as a view, so that it always tells of all that was loaded.
+
+    The lookup of PostgreSQL's current readings has to be fast: `steps` may say so.
+    """
+    return "".join(
+        f"create {steps if name.endswith('__steps') else 'view'} {name} as"
+        f" {models.sql(name)};\n"
+        for name in models
+    )
+
+
 class InDuckDB:
     """A DuckDB database in memory, by key or appended to."""
 
-    def __init__(self, folder: Path, *, appends: bool = False) -> None:
-        """Make tables and views."""
+    models = Models("duckdb", "", "main", {"utility_intervals_time_zones": ZONES})
+
+    def __init__(
+        self, folder: Path, *, appends: bool = False, bare: bool = False
+    ) -> None:
+        """Make tables and, unless it is to be bare, models."""
         self.connection = duckdb.connect()
         self.file = folder / "rows.json"
         self.appends = appends
@@ -89,7 +107,8 @@ class InDuckDB:
             fields = ", ".join(f"{n} {t}" for n, t in columns(stream, "duckdb").items())
             key = "" if appends else f", primary key ({', '.join(KEYS[stream])})"
             self.connection.execute(f"create table {stream} ({fields}{key})")
-        self.connection.execute(documented("", "duckdb"))
+        if not bare:
+            self.execute(documented("") + views(self.models, "view"))
 
     def load(self, stream: str, rows: Sequence[Row]) -> None:
         if not rows:
@@ -111,12 +130,21 @@ class InDuckDB:
 
 
 class InPostgreSQL:
-    """Tables in a schema of their own, and the documented schema for the views."""
+    """Tables in a schema of their own, and models in another."""
 
     path = "energy, utility_intervals"
+    models = Models(
+        "postgres",
+        "",
+        "energy",
+        {
+            "utility_intervals_schema": "utility_intervals",
+            "utility_intervals_time_zones": ZONES,
+        },
+    )
 
-    def __init__(self, server: Server) -> None:
-        """Make tables and views anew."""
+    def __init__(self, server: Server, *, bare: bool = False) -> None:
+        """Make tables anew and, unless it is to be bare, models."""
         self.server = server
         script = "drop schema if exists utility_intervals, energy cascade;"
         script += (
@@ -128,7 +156,10 @@ class InPostgreSQL:
             )
             keys = ", ".join(KEYS[stream])
             script += f"create table {stream} ({fields}, primary key ({keys}));"
-        server.run(script=script + documented("", "postgresql"))
+        if not bare:
+            script += f"create schema energy; set search_path = {self.path};"
+            script += documented("") + views(self.models, "materialized view")
+        server.run(script=script)
 
     def load(self, stream: str, rows: Sequence[Row]) -> None:
         if not rows:
@@ -143,7 +174,7 @@ class InPostgreSQL:
         )
 
     def query(self, sql: str) -> list[Row]:
-        self.execute(documented("refresh"))
+        self.execute("refresh materialized view int_utility_intervals__steps")
         return self.server.query(sql, self.path)
 
     def execute(self, sql: str) -> None:

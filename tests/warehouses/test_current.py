@@ -1,4 +1,4 @@
-"""`current_intervals` joins steps; it must say what the plain rule says."""
+"""`utility_intervals__current` joins steps; it must say what the plain rule says."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STORES = ["by key", "appended to", pytest.param("postgres", marks=pytest.mark.sl
 EPOCH = datetime(2026, 1, 1, tzinfo=timezone.utc)
 KEY = "provider, meter_key, channel, interval_start, interval_end"
 RULE = f"""
-    select {KEY}, quantity from (
+    select {KEY}, cast(quantity as integer) as quantity from (
         select *, row_number() over (
             partition by {KEY} order by read_at desc nulls last
         ) as place
@@ -35,7 +35,10 @@ RULE = f"""
     )
 """
 """As `docs/incremental.md` says it in words."""
-CURRENT = f"select {KEY}, quantity from current_intervals"
+CURRENT = (
+    f"select {KEY}, cast(quantity as integer) as quantity"
+    " from utility_intervals__current"
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Restatements that change a reading's key: the views have the newest, and no other."""
+"""Restatements that change a reading's key: models have the newest, and no other."""
 
 from __future__ import annotations
 
@@ -36,10 +36,11 @@ from tests.warehouses.stores import (
 STORES = ["by key", "appended to", pytest.param("postgres", marks=pytest.mark.slow)]
 EDT = timezone(timedelta(hours=-4))
 DAY = datetime(2026, 5, 27, tzinfo=EDT)
-CURRENT = "select * from current_intervals order by interval_start, channel"
+CURRENT = "select * from utility_intervals__current order by interval_start, channel"
 DAILY = (
-    "select meter_key, cast(local_date as varchar) as local_date, kwh, readings, hours"
-    " from daily_kwh order by local_date"
+    "select cast(local_date as varchar) as local_date, chosen_kwh as kwh,"
+    " received_seconds / 3600.0 as hours from utility_intervals__daily"
+    " where chosen_kwh is not null order by local_date"
 )
 
 
@@ -135,7 +136,8 @@ def test_what_utilityapi_restates_is_current_alone(store: Store, name: str) -> N
     assert len(current) == len(after)
     (daily,) = store.query(DAILY)
     assert Decimal(str(daily["kwh"])) == sum(Decimal(str(r["kwh"])) for r in after)
-    assert daily["readings"] == len(after)
+    seconds = sum(row["interval_seconds"] for row in second.rows("intervals"))
+    assert float(daily["hours"]) * 3600 == seconds
     held_rows = store.query("select count(*) as n from intervals")[0]["n"]
     assert held_rows > len(after)
 
@@ -198,8 +200,8 @@ def test_the_second_hour_of_an_autumn_night_counts(store: Store) -> None:
     (daily,) = store.query(DAILY)
     assert (daily["local_date"], float(daily["hours"])) == ("2025-11-02", 25)
     assert Decimal(str(daily["kwh"])) == 5050
-    found = store.query("select quantity from hourly")
-    assert total(found, "quantity") == 5050
+    found = store.query("select delivered_kwh from utility_intervals__hourly")
+    assert total(found, "delivered_kwh") == 5050
 
 
 def test_it_counts_also_if_both_hours_are_equal(store: Store) -> None:
@@ -334,33 +336,40 @@ def test_a_bill_that_its_meter_no_longer_has_is_withdrawn(store: Store) -> None:
         bill("n-old", "2026-05-27T00:00:00.000000Z", "nectar"),
         bill("n-new", "2026-05-28T00:00:00.000000Z", "nectar"),
     ])  # fmt: skip
-    found = {r["usage_id"] for r in store.query("select usage_id from current_bills")}
+    bills = store.query("select usage_id from int_utility_intervals__bills")
+    found = {row["usage_id"] for row in bills}
     assert found == {"new", "n-old", "n-new"}
 
 
 def test_a_meter_of_unknown_zone_is_listed_and_not_summed(store: Store) -> None:
     load(store, nectar(every(60, "1.0", "2.0")))
     assert store.query(DAILY) == []
-    (listed,) = store.query("select provider, readings from zone_unknown")
+    unknown = (
+        "select provider, count(*) as readings from utility_intervals__local"
+        " where local_start is null group by provider"
+    )
+    (listed,) = store.query(unknown)
     assert listed == {"provider": "nectar", "readings": 2}
     set_zones(store, "Europe/London")
     assert total(store.query(DAILY), "kwh") == 3
-    assert store.query("select * from zone_unknown") == []
+    assert store.query(unknown) == []
 
 
 def test_what_nectars_bills_cost_belongs_to_a_meter_where_there_is_one() -> None:
     entry = "('nectar', ?, ?, date '2026-03-01', date '2026-04-01')"
     with duckdb.connect() as store:
         store.execute(
-            "create table current_bills (provider text, meter_key text, bill_id text,"
-            " period_start_date date, period_end_date date);"
+            "create table int_utility_intervals__bills (provider text, meter_key text,"
+            " bill_id text, period_start_date date, period_end_date date,"
+            " is_superseded boolean default false);"
             'create table nectar_documents (id text, "currentCharges" double,'
             ' "chargesUnits" text);'
             "insert into nectar_documents values ('one', 51.2, 'USD'),"
             " ('two', 99.0, 'USD'), ('parts', 7.0, 'USD'), ('none', 1.0, 'USD')"
         )
         store.executemany(
-            f"insert into current_bills values {entry}",
+            "insert into int_utility_intervals__bills (provider, meter_key, bill_id,"
+            f" period_start_date, period_end_date) values {entry}",
             [
                 *(["a", "one"], ["a", "two"], ["b", "two"]),
                 *(["c", "parts"], ["c", "parts"]),
@@ -383,6 +392,6 @@ def test_a_reading_in_wh_stands_beside_its_bill_in_kwh(store: Store) -> None:
         "quantity": 3.5, "period_start_date": "2026-03-18",
         "period_end_date": "2026-03-19",
     }])  # fmt: skip
-    (row,) = store.query("select summed, difference, covered from bill_check")
-    assert (float(row["summed"]), float(row["difference"])) == (3, -0.5)
-    assert float(row["covered"]) == pytest.approx(2 / 24)
+    (row,) = store.query("select * from utility_intervals__bill_check")
+    assert (float(row["interval_quantity"]), float(row["difference"])) == (3, -0.5)
+    assert float(row["covered_share"]) == pytest.approx(2 / 24)

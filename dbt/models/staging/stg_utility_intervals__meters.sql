@@ -5,7 +5,8 @@ select
     commodity,
     cast(is_archived as boolean) as is_archived,
     {{ utility_intervals_instant('created_at') }} as created_at,
-    {{ utility_intervals_instant('listed_at') }} as listed_at
+    {{ utility_intervals_instant('listed_at') }} as listed_at,
+    listed_at = max(listed_at) over (partition by provider) as is_listed
 from (
     -- A loader that appends has a row of each run.
     select *, row_number() over (
