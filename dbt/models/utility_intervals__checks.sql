@@ -64,33 +64,37 @@ highest as (
 spikes as (
     select
         provider, meter_key, channel, local_date,
-        min(interval_start) as period_start, max(interval_end) as period_end,
+        max(case when place = 1 then interval_start end) as period_start,
+        max(case when place = 1 then interval_end end) as period_end,
         max(case when place = 1 then quantity_normalized end) as highest,
         max(case when place = 3 then quantity_normalized end) as third
     from highest
     where place <= 3
     group by provider, meter_key, channel, local_date
 ),
-stretches as (  -- neighbours that are alike: zeros, estimated ones
+alike as (
     select
         *,
-        row_number() over (partition by provider, meter_key, channel order by interval_start)
-            - row_number() over (
-                partition by provider, meter_key, channel, is_zero order by interval_start
-            ) as zero_run,
-        row_number() over (partition by provider, meter_key, channel order by interval_start)
-            - row_number() over (
-                partition by provider, meter_key, channel, is_estimated
-                order by interval_start
-            ) as estimated_run
-    from (
-        select
-            *,
-            coalesce(quantity = 0, false) as is_zero,
-            coalesce(quality = 'estimated', false) as is_estimated
-        from readings
-        where is_chosen and not overlaps_in_day
-    ) alike
+        coalesce(quantity = 0, false) as is_zero,
+        coalesce(quality = 'estimated', false) as is_estimated,
+        lag(interval_end) over neighbours as before_end,
+        lag(coalesce(quantity = 0, false)) over neighbours as before_zero,
+        lag(coalesce(quality = 'estimated', false)) over neighbours as before_estimated
+    from readings
+    where is_chosen and not overlaps_in_day
+    window neighbours as (partition by provider, meter_key order by interval_start)
+),
+stretches as (  -- neighbours that are alike, without a hole between them
+    select
+        *,
+        sum(case when is_zero and before_zero
+            and interval_start <= before_end + interval '1 minute' then 0 else 1 end)
+            over neighbours as zero_run,
+        sum(case when is_estimated and before_estimated
+            and interval_start <= before_end + interval '1 minute' then 0 else 1 end)
+            over neighbours as estimated_run
+    from alike
+    window neighbours as (partition by provider, meter_key order by interval_start)
 ),
 zeros as (
     select
@@ -154,8 +158,7 @@ found as (
         abs(difference_percent), {{ var('utility_intervals_sum_check_percent') }},
         case when cause = 'unexplained' then 'error' else 'warning' end
     from {{ ref('utility_intervals__bill_check') }}
-    where cause not in ('superseded bill', 'zone unknown')
-        and abs(difference_percent) > {{ var('utility_intervals_sum_check_percent') }}
+    where cause not in ('superseded bill', 'zone unknown') and difference is not null
     union all
     select
         provider, meter_key, 'spike_check', channel, local_date, period_start, period_end,
@@ -205,27 +208,29 @@ found as (
 worst as (  -- one row a meter, check and period: of several channels the worst
     select *, row_number() over (
         partition by provider, meter_key, check_name, period_start
-        order by severity, abs(observed - coalesce(limit_value, 0)) desc, period_end, channel
+        order by severity, abs(observed - coalesce(limit_value, 0)) desc nulls first,
+            period_end, channel
     ) as place
     from found
 ),
-ends as (  -- local time where a reading ends and none begins
+ends as (  -- local time of what begins where a reading ends, or ends where one begins
     select
-        f.provider, f.meter_key, f.period_start,
-        max(r.local_start + (r.interval_end - r.interval_start)) as local_end
+        f.provider, f.meter_key, f.period_start, f.period_end,
+        max(f.period_start + (r.local_start - r.interval_start)) as local_start
     from worst f
     join readings r
         on r.provider = f.provider and r.meter_key = f.meter_key
-        and r.interval_end = f.period_start
+        and (r.interval_end = f.period_start or r.interval_start = f.period_end)
     where f.place = 1 and f.local_date is null
-    group by f.provider, f.meter_key, f.period_start
+    group by f.provider, f.meter_key, f.period_start, f.period_end
 )
 select
     f.provider, f.meter_key, f.check_name,
-    coalesce(f.local_date, cast(coalesce(e.local_end, f.period_start) as date)) as local_date,
+    coalesce(f.local_date, cast(coalesce(e.local_start, f.period_start) as date)) as local_date,
     f.period_start, f.period_end, f.channel, f.observed, f.limit_value, f.severity
 from worst f
 left join ends e
     on e.provider = f.provider and e.meter_key = f.meter_key
-    and e.period_start = f.period_start and f.local_date is null
+    and e.period_start = f.period_start and e.period_end = f.period_end
+    and f.local_date is null
 where f.place = 1

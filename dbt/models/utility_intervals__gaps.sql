@@ -81,8 +81,9 @@ gaps as (
 )
 select
     g.provider, g.meter_key, g.channel, g.gap_start, g.gap_end,
-    cast(greatest(1, round({{ utility_intervals_seconds('g.gap_start', 'g.gap_end') }}
-        / nullif(c.usual_seconds, 0))) as bigint) as missing_readings,
+    case when c.usual_seconds > 0 then cast(greatest(1, round(
+        {{ utility_intervals_seconds('g.gap_start', 'g.gap_end') }} / c.usual_seconds
+    )) as bigint) end as missing_readings,
     g.reason
 from gaps g
 left join channels c

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
-from itertools import pairwise
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -16,8 +15,12 @@ from tests.warehouses.worlds import GONE, OLD
 
 Found = set[tuple[object, ...]]
 FACTORS = {"kwh": 1.0, "therms": 29.3071070172222, "thm (us)": 29.3071070172222}
-CHOICE = ("fwd", "usage", "net")
-QUARTER, HOUR = timedelta(minutes=15), timedelta(hours=1)
+PROVIDERS = ("utilityapi", "nectar")
+MEASURES = ("energy", "volume", "other", "power")
+POINTS = ("fwd", "usage", "net")
+QUARTER, MINUTE = timedelta(minutes=15), timedelta(minutes=1)
+AN_HOUR, A_DAY = 3600, 90_000
+"""The longest readings that hours and days take, in seconds."""
 
 
 class Reading(NamedTuple):
@@ -29,7 +32,10 @@ class Reading(NamedTuple):
     start: datetime
     end: datetime
     kwh: float | None
-    quantity: float
+    quantity: float | None
+    measure: str = "energy"
+    quality: str | None = None
+    commodity: str = "electricity"
 
     @property
     def point(self) -> str:
@@ -40,6 +46,28 @@ class Reading(NamedTuple):
         return round((self.end - self.start).total_seconds())
 
 
+class Promise(NamedTuple):
+    """A stretch that UtilityAPI lists and sent nothing of."""
+
+    meter: str
+    start: datetime
+    end: datetime
+
+
+class Billed(NamedTuple):
+    """A bill, its period in UTC; without times where the zone is not known."""
+
+    usage_id: str
+    meter: str
+    start: datetime | None
+    end: datetime | None
+    quantity: float | None
+    unit: str = "kWh"
+    flow: str | None = None
+    is_estimated: bool = False
+    is_superseded: bool = False
+
+
 def readings(before: World, after: World) -> list[Reading]:
     """What is on offer; of the meter that has vanished, what was."""
     offered = [
@@ -47,20 +75,52 @@ def readings(before: World, after: World) -> list[Reading]:
         *truth.readings(after, "utilityapi"),
         *truth.readings(after, "nectar"),
     ]
-    return [
-        Reading(
-            r.provider,
-            meter_key(r),
-            channel(r),
-            naive(r.start),
-            naive(r.end),
-            float(r.value or 0) * FACTORS[r.unit.lower()]
-            if r.unit.lower() in FACTORS
-            else None,
-            float(r.value or 0),
+    found = []
+    for r in offered:
+        quantity, factor = float(r.value or 0), FACTORS.get(r.unit.lower())
+        kwh = quantity * factor if factor else None
+        times = (naive(r.start), naive(r.end))
+        row = Reading(r.provider, meter_key(r), channel(r), *times, kwh, quantity)
+        is_gas = r.unit.lower() in {"therms", "thm (us)"}
+        found.append(row._replace(
+            measure="energy" if kwh is not None else "power",
+            commodity="gas" if is_gas else "electricity",
+        ))  # fmt: skip
+    return found
+
+
+def promises() -> list[Promise]:
+    """The one that the world lets nobody keep."""
+    start, end = (datetime.fromisoformat(text.rstrip("Z")) for text in PROMISED)
+    return [Promise(OLD, start, end)]
+
+
+def bills(before: World, after: World) -> list[Billed]:
+    """Every bill that is current, or was when its meter vanished."""
+    both = [b for w in (before, after) for p in PROVIDERS for b in truth.bills(w, p)]
+    owners = {m.meter_id: m for p in PROVIDERS for m in truth.meters(before, p)}
+    rows = readings(before, after)
+    keys = {r.meter.rpartition(":")[2]: r.meter for r in rows}
+    found = {}
+    for bill in both:
+        meter = keys[_tail(bill.meter_id, owners)]
+        is_known = bill.provider != "nectar" or zone(meter)
+        found[bill.usage_id] = Billed(
+            bill.usage_id,
+            meter,
+            naive(bill.start) if is_known else None,
+            naive(bill.end) if is_known else None,
+            float(bill.volume or 0),
+            "kWh" if bill.unit.lower() == "kwh" else "therm",
+            is_superseded=bill.superseded,
         )
-        for r in offered
-    ]  # fmt: skip
+    return list(found.values())
+
+
+def _tail(meter_id: str, owners: dict[str, MeterTruth]) -> str:
+    """The end of its key: the meter's number, without its dash, or its uid."""
+    names = owners[meter_id].identifiers
+    return names[0][1].replace("-", "") if names else meter_id
 
 
 def zone(meter: str) -> ZoneInfo | None:
@@ -75,103 +135,167 @@ def local(moment: datetime, meter: str) -> datetime | None:
 
 
 def by_channel(rows: Iterable[Reading]) -> dict[tuple[str, str, str], list[Reading]]:
+    """The readings of each channel that count; the longer of two comes first."""
     found = defaultdict(list)
-    for row in sorted(rows, key=lambda r: r.start):
-        found[row.provider, row.meter, row.channel].append(row)
+    for row in sorted(rows, key=lambda r: (r.start, -r.seconds)):
+        if "#" not in row.channel:
+            found[row.provider, row.meter, row.channel].append(row)
     return found
 
 
 def chosen(rows: Iterable[Reading]) -> dict[tuple[str, str], list[Reading]]:
     """The readings of each meter's one channel."""
-    best: dict[tuple[str, str], list[Reading]] = {}
-    for (provider, meter, _), mine in by_channel(rows).items():
-        if mine[0].point in CHOICE and mine[0].kwh is not None:
-            key = (provider, meter)
-            rank = CHOICE.index(mine[0].point)
-            if key not in best or rank < CHOICE.index(best[key][0].point):
-                best[key] = mine
-    return best
+    best: dict[tuple[str, str], tuple[tuple[object, ...], list[Reading]]] = {}
+    for (provider, meter, name), mine in by_channel(rows).items():
+        point, measure = mine[0].point, mine[0].measure
+        place = POINTS.index(point) if point in POINTS else len(POINTS)
+        rank = (MEASURES.index(measure), place, -len(mine), name)
+        if (provider, meter) not in best or rank < best[provider, meter][0]:
+            best[provider, meter] = (rank, mine)
+    return {key: mine for key, (_, mine) in best.items()}
+
+
+def usual(mine: list[Reading]) -> int:
+    """The length that most have, of several the shortest."""
+    lengths = Counter(r.seconds for r in mine)
+    return min(lengths, key=lambda seconds: (-lengths[seconds], seconds))
+
+
+def apart(mine: list[Reading], longest: int) -> list[Reading]:
+    """Those of up to a length that begin within none before them."""
+    counted = [r for r in mine if r.seconds <= longest]
+    return [
+        r for n, r in enumerate(counted)
+        if not any(o.end > r.start for o in counted[max(0, n - 100) : n])
+    ]  # fmt: skip
+
+
+def spans(mine: list[Reading]) -> Iterable[tuple[datetime, int]]:
+    """From the first reading to the last, in seconds of each quarter of an hour."""
+    at, end = mine[0].start, max(r.end for r in mine)
+    while at < end:
+        yield at, round(min(QUARTER, end - at).total_seconds())
+        at += QUARTER
 
 
 def summed(  # noqa: C901 - one plain loop
-    rows: list[Reading], period: Callable[[datetime], object]
+    rows: list[Reading], longest: int, period: Callable[[datetime], object]
 ) -> Found:
-    """kWh by local hour or day, quarter hour after quarter hour of the meter's span."""
+    """kWh by local hour or day."""
     places = by_channel(rows)
     found: Found = set()
     for (provider, meter), mine in chosen(rows).items():
-        if zone(meter) is None:
+        if not zone(meter) or mine[0].point not in POINTS or usual(mine) > longest:
             continue
-        expected: defaultdict[object, int] = defaultdict(int)
-        at = mine[0].start
-        while at < mine[-1].end:
-            moment = local(at, meter)
-            assert moment
-            expected[period(moment)] += 900
-            at += QUARTER
+        if mine[0].measure != "energy":
+            continue
+
+        def label(moment: datetime, meter: str = meter) -> object:
+            there = local(moment, meter)
+            assert there
+            return period(there)
+
+        expected: Counter[object] = Counter()
+        for at, seconds in spans(mine):
+            expected[label(at)] += seconds
         kwh: dict[str, dict[object, float]] = defaultdict(dict)
-        seconds: defaultdict[object, int] = defaultdict(int)
-        for (its, owner, _), others in places.items():
-            if (its, owner) != (provider, meter) or others[0].kwh is None:
+        received: Counter[object] = Counter()
+        for (its, owner, name), others in places.items():
+            if (its, owner) != (provider, meter) or others[0].measure != "energy":
                 continue
-            for one in others:
-                moment = local(one.start, meter)
-                assert moment
-                label, total = period(moment), kwh[one.point]
-                total[label] = total.get(label, 0) + (one.kwh or 0)
-                if others is mine or one.channel == mine[0].channel:
-                    seconds[label] += one.seconds
-        for label, want in expected.items():
-            sums = [kwh[p].get(label) for p in ("fwd", "rev", "net", mine[0].point)]
-            found.add((provider, meter, label, *map(shown, sums), mine[0].channel,
-                       want, seconds[label]))  # fmt: skip
+            for one in apart(others, longest):
+                if one.kwh is not None:
+                    total = kwh[one.point]
+                    total[label(one.start)] = total.get(label(one.start), 0) + one.kwh
+                    received[label(one.start)] += one.seconds * (
+                        name == mine[0].channel
+                    )
+        for place in {*expected}.union(*kwh.values()):
+            sums = [kwh[p].get(place) for p in ("fwd", "rev", "net", mine[0].point)]
+            found.add((provider, meter, place, *map(shown, sums), mine[0].channel,
+                       expected[place], received[place]))  # fmt: skip
     return found
 
 
 def shown(value: object) -> object:
     """Numbers to five digits, times as ISO 8601 has them."""
-    if isinstance(value, datetime):
-        return value.isoformat()
     if value is None or isinstance(value, (str, bool)):
         return value
-    if hasattr(value, "isoformat"):
+    if isinstance(value, date):
         return value.isoformat()
     return round(float(value), 5)  # type: ignore[arg-type]
 
 
 def hourly(rows: list[Reading]) -> Found:
-    return summed(rows, lambda t: t.replace(minute=0).isoformat())
+    return summed(rows, AN_HOUR, lambda t: t.replace(minute=0).isoformat())
 
 
 def daily(rows: list[Reading]) -> Found:
-    return summed(rows, lambda t: t.date().isoformat())
+    return summed(rows, A_DAY, lambda t: t.date().isoformat())
 
 
-def gaps(rows: list[Reading]) -> Found:
-    found: Found = set()
-    for key, mine in by_channel(rows).items():
-        for one, other in pairwise(mine):
-            missing = round((other.start - one.end).total_seconds() / one.seconds)
-            if missing:
-                span = (one.end.isoformat(), other.start.isoformat())
-                found.add((*key, *span, missing, "never promised"))
-        if key[1] == OLD:  # 24 hours after its last reading
-            start, end = (text.rstrip("Z") for text in PROMISED)
-            found.add((*key, start, end, 96, "meter stopped"))
+class Gap(NamedTuple):
+    """A row of the model."""
+
+    provider: str
+    meter: str
+    channel: str | None
+    start: datetime
+    end: datetime
+    missing: int | None
+    reason: str
+
+
+def gaps(  # noqa: C901 - one plain loop
+    rows: list[Reading], promised: list[Promise]
+) -> list[Gap]:
+    """Holes by going through each channel; what was promised, minute by minute."""
+    minutes: dict[str, set[datetime]] = defaultdict(set)
+    for meter, first, last in promised:
+        length = round((last - first) / MINUTE)
+        minutes[meter] |= {first + n * MINUTE for n in range(length)}
+    found: list[Gap] = []
+    places = by_channel(rows)
+    spans = {meter: [r for r in rows if r.meter == meter] for meter in minutes}
+    for (provider, meter, name), mine in places.items():
+        length = usual(mine)
+
+        def gap(start: datetime, end: datetime, reason: str) -> None:
+            missing = max(1, round((end - start).total_seconds() / length))  # noqa: B023
+            found.append(Gap(provider, meter, name, start, end, missing, reason))  # noqa: B023
+
+        so_far = mine[0].end
+        for one in mine[1:]:
+            if one.start - so_far > MINUTE:
+                there = any(so_far <= m < one.start for m in minutes[meter])
+                reason = "promised, did not come" if there else "never promised"
+                gap(so_far, one.start, reason)
+            so_far = max(so_far, one.end)
+        whole = spans.get(meter, [])
+        before = [m for m in minutes[meter] if m < mine[0].start]
+        if before and mine[0].start == min(r.start for r in whole):
+            gap(min(before), mine[0].start, "before first")
+        after = [m for m in minutes[meter] if m >= so_far]
+        if after and so_far == max(r.end for r in whole):
+            gap(min(after), max(after) + MINUTE, "meter stopped")
+    for meter, some in minutes.items():
+        if some and not spans.get(meter):
+            found.append(Gap("utilityapi", meter, None, min(some), max(some) + MINUTE,
+                             None, "promised, did not come"))  # fmt: skip
     return found
 
 
 def completeness(rows: list[Reading]) -> Found:
     found: Found = set()
     for (provider, meter), mine in chosen(rows).items():
-        expected: defaultdict[str, int] = defaultdict(int)
-        received: defaultdict[str, int] = defaultdict(int)
-        at = mine[0].start
-        while at < mine[-1].end:
-            expected[month(at, meter)] += 900
-            at += QUARTER
-        for one in mine:
-            received[month(one.start, meter)] += one.seconds
+        expected: Counter[str] = Counter()
+        received: Counter[str] = Counter()
+        for at, seconds in spans(mine):
+            expected[month(at, meter)] += seconds
+        for one in apart(mine, A_DAY):
+            received[month(one.start, meter)] += one.seconds * (
+                one.quantity is not None
+            )
         for label, want in expected.items():
             got = received[label]
             percent = round(100 * got / want, 5)
@@ -186,8 +310,8 @@ def month(moment: datetime, meter: str) -> str:
 def peak_demand(rows: list[Reading]) -> Found:
     months: dict[tuple[str, str, str], list[Reading]] = defaultdict(list)
     for (provider, meter), mine in chosen(rows).items():
-        for one in mine:
-            if zone(meter):
+        for one in apart(mine, AN_HOUR):
+            if zone(meter) and one.kwh is not None:
                 months[provider, meter, month(one.start, meter)].append(one)
     found: Found = set()
     for (provider, meter, label), mine in months.items():
@@ -195,48 +319,76 @@ def peak_demand(rows: list[Reading]) -> Found:
         peak = max(power.values())
         first = min(one.start for one in mine if round(peak - power[one], 9) == 0)
         hours = sum(one.seconds for one in mine) / 3600
-        factor = sum(one.kwh or 0 for one in mine) / hours / peak
+        kwh = sum(one.kwh or 0 for one in mine)
+        factor = kwh / hours / peak if peak > 0 else None
         found.add((provider, meter, label, shown(peak), shown(first), shown(factor)))
     return found
 
 
-def bill_check(rows: list[Reading], before: World, after: World) -> Found:
-    """Every bill, its channel `net` or `usage`, reading by reading."""
-    bills = {
-        b.usage_id: b
-        for world in (before, after)
-        for provider in ("utilityapi", "nectar")
-        for b in truth.bills(world, provider)
-    }
-    owners = {
-        m.meter_id: m for p in ("utilityapi", "nectar") for m in truth.meters(before, p)
-    }
-    found: Found = set()
-    for bill in bills.values():
-        mine = [
-            r for r in rows
-            if r.point in {"net", "usage"}
-            and r.meter.rpartition(":")[2] == _tail(bill.meter_id, owners)
-        ]  # fmt: skip
-        if bill.provider == "nectar" and zone(mine[0].meter) is None:
-            found.add((bill.usage_id, None, None, "zone unknown"))
+class Compared(NamedTuple):
+    """A bill, and the intervals of its channel."""
+
+    bill: Billed
+    channel: str | None
+    total: float | None
+    share: float | None
+    cause: str | None
+
+    @property
+    def percent(self) -> float | None:
+        if self.total is None or not self.bill.quantity:
+            return None
+        return 100 * (self.total - self.bill.quantity) / self.bill.quantity
+
+
+def bill_check(rows: list[Reading], billed: list[Billed]) -> list[Compared]:
+    """Every bill beside each of the channels, reading by reading."""
+    places = by_channel(rows)
+    return [compared(bill, places) for bill in billed]
+
+
+def compared(  # noqa: C901 - the causes, one after the other
+    bill: Billed, places: dict[tuple[str, str, str], list[Reading]]
+) -> Compared:
+    if bill.start is None or bill.end is None:
+        return Compared(bill, None, None, None, "zone unknown")
+    of_flow = {"delivered": "fwd", "received": "rev"}.get(bill.flow or "")
+    order = [of_flow, *(p for p in ("net", "usage", "fwd", "rev") if p != of_flow)]
+    sums = []
+    for (_, meter, name), mine in places.items():
+        if meter != bill.meter or mine[0].measure != "energy":
             continue
-        start, end = naive(bill.start), naive(bill.end)
-        inside = [r for r in mine if start <= r.start and r.end <= end]
-        total = sum(r.quantity for r in inside) if inside else None
-        billed = float(bill.volume or 0)
-        share = sum(r.seconds for r in inside) / (end - start).total_seconds()
-        if bill.superseded:
-            cause = "superseded bill"
-        elif total is not None and abs(total - billed) <= abs(billed) * 0.02:
-            cause = None
-        else:
-            cause = "missing readings" if share < 0.999 else "unexplained"
-        found.add((bill.usage_id, shown(total), shown(share), cause))
-    return found
+        inside = [
+            r for r in apart(mine, A_DAY)
+            if bill.start <= r.start and r.end <= bill.end and r.quantity is not None
+        ]  # fmt: skip
+        if inside:
+            place = order.index(inside[0].point)
+            total = sum(_in_unit(r, bill.unit) for r in inside)
+            sums.append((place, -sum(r.seconds for r in inside), name, total, inside))
+    sums.sort(key=lambda one: one[:3])
+    inside = sums[0][-1] if sums else []
+    share = sum(r.seconds for r in inside) / (bill.end - bill.start).total_seconds()
+    agreeing = [abs(t - (bill.quantity or 0)) * 100 <= abs(bill.quantity or 0) * 2
+                for *_, t, _ in sums]  # fmt: skip
+    guessed = bill.is_estimated or any(r.quality == "estimated" for r in inside)
+    if bill.is_superseded:
+        cause = "superseded bill"
+    elif bill.quantity is None or any(agreeing[:1]):
+        cause = None
+    elif share < 0.999:
+        cause = "missing readings"
+    elif guessed:
+        cause = "estimated"
+    else:
+        cause = "other channel" if any(agreeing) else "unexplained"
+    if not sums:
+        return Compared(bill, None, None, share, cause)
+    return Compared(bill, *sums[0][2:4], share, cause)
 
 
-def _tail(meter_id: str, owners: dict[str, MeterTruth]) -> str:
-    """The end of its key: the meter's number, without its dash, or its uid."""
-    names = owners[meter_id].identifiers
-    return names[0][1].replace("-", "") if names else meter_id
+def _in_unit(one: Reading, unit: str) -> float:
+    """Therms beside therms; Wh beside a bill in Wh is not in this world."""
+    value = one.kwh if unit == "kWh" else one.quantity
+    assert value is not None
+    return value

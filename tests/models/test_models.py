@@ -8,15 +8,17 @@ import subprocess
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 import pytest
 
 from tap_utility_intervals.reporting.models import Models
 from tap_utility_intervals.sandbox import World
-from tests.models import expected
-from tests.models.expected import Found, Reading, shown
-from tests.models.world import AS_OF, SENTINEL, ZONES, models_world, tables
+from tests.models import checking, expected, odd
+from tests.models.expected import Compared, Found, Gap, Reading, shown
+from tests.models.world import AS_OF, ODD, SENTINEL, ZONES, models_world, tables
 from tests.oracle import KEYS, Row
 from tests.packaging.tree import ROOT
 from tests.warehouses.server import DATABASE, PASSWORD, USER, postgres
@@ -39,6 +41,16 @@ ZONED = " union all ".join(
 )
 
 
+CHECKS = {
+    f"{name}_check"
+    for name in (
+        *("gap", "interval_size", "duplicate", "overlap", "sum", "spike"),
+        *("zero_consumption", "negative_consumption", "prolonged_estimation"),
+        *("unit_of_measure", "staleness"),
+    )
+}
+
+
 @dataclass
 class Built:
     """A warehouse after `dbt build`, the world, and where compiled models are."""
@@ -50,8 +62,20 @@ class Built:
     models: Models
     target: Path
 
+    @cached_property
+    def gaps(self) -> list[Gap]:
+        return expected.gaps(self.rows, [*expected.promises(), *odd.promises()])
+
+    @cached_property
+    def bills(self) -> list[Compared]:
+        billed = [*expected.bills(self.before, self.after), *odd.bills()]
+        return expected.bill_check(self.rows, billed)
+
     def found(self, model: str, columns: str) -> Found:
-        rows = self.ask(f"select {columns} from {model}")
+        """All rows but those of the two nights."""
+        rows = self.ask(
+            f"select {columns} from {model} where meter_key not in {odd.NIGHTS}"
+        )
         return {tuple(map(shown, row.values())) for row in rows}
 
 
@@ -86,7 +110,10 @@ def built(
     folder = tmp_path_factory.mktemp("dbt")
     before, after = models_world(), models_world()
     found = tables(after)
-    rows = expected.readings(before, after)
+    listed_at = max(row["listed_at"] for row in found["meters"])
+    for name, some in odd.tables(listed_at).items():
+        found[name] = [*found[name], *some]
+    rows = [*expected.readings(before, after), *odd.readings()]
     create = "create table zones (provider text, meter_key text, time_zone text);"
     if request.param == "duckdb":
         store = InDuckDB(folder, appends=True, bare=True)
@@ -127,9 +154,8 @@ def test_current_and_local_are_what_is_on_offer(built: Built) -> None:
          shown(expected.local(r.start, r.meter)))
         for r in built.rows
     }  # fmt: skip
-    assert len(built.ask("select 1 as n from utility_intervals.intervals")) > len(
-        built.rows
-    )
+    held = built.ask("select 1 as n from utility_intervals.intervals")
+    assert len(held) > len(built.rows) + 9
 
 
 @pytest.mark.parametrize("period", ["hourly", "daily"])
@@ -154,7 +180,10 @@ def test_gaps_and_why(built: Built) -> None:
         "utility_intervals__gaps",
         "provider, meter_key, channel, gap_start, gap_end, missing_readings, reason",
     )
-    assert found ^ expected.gaps(built.rows) == set()
+    assert found ^ {tuple(map(shown, gap)) for gap in built.gaps} == set()
+    assert {row[-1] for row in found} == {
+        *("before first", "meter stopped", "promised, did not come", "never promised"),
+    }
 
 
 def test_completeness_by_month(built: Built) -> None:
@@ -169,14 +198,20 @@ def test_completeness_by_month(built: Built) -> None:
 def test_bills_beside_their_intervals(built: Built) -> None:
     found = built.found(
         "utility_intervals__bill_check",
-        "usage_id, interval_quantity, covered_share, cause",
+        "usage_id, channel, interval_quantity, difference_percent, covered_share,"
+        " cause",
     )
-    wanted = expected.bill_check(built.rows, built.before, built.after)
     unknown = {row for row in found if row[-1] == "zone unknown"}
-    found = (found - unknown) | {(r[0], None, None, r[-1]) for r in unknown}
-    assert found ^ wanted == set()
-    causes = {row[-1] for row in found}
-    assert causes >= {None, "unexplained", "superseded bill", "zone unknown"}
+    found = (found - unknown) | {(r[0], *[None] * 4, r[-1]) for r in unknown}
+    assert found ^ {
+        tuple(map(shown, (c.bill.usage_id, c.channel, c.total, c.percent, c.share,
+                          c.cause)))
+        for c in built.bills
+    } == set()  # fmt: skip
+    assert {row[-1] for row in found} == {
+        *(None, "missing readings", "estimated", "other channel", "unexplained"),
+        *("superseded bill", "zone unknown"),
+    }
 
 
 def test_the_peak_of_each_month(built: Built) -> None:
@@ -196,28 +231,46 @@ def test_a_renewed_meter_and_its_old_one_are_one_history(built: Built) -> None:
     for r in built.rows:
         by_meter[r.meter].add((r.channel, shown(r.start)))
     by_meter[OLD] -= by_meter[NEW]
+    for meter in {*by_meter} - {OLD, NEW, "old-device", "new-device"}:
+        if meter in ODD:  # no service point is known
+            del by_meter[meter]
+    assert len(by_meter["old-device"]) == len(by_meter["new-device"]) - 5
     assert found == {(m, *place) for m, places in by_meter.items() for place in places}
 
 
 def test_what_did_not_pass(built: Built) -> None:
-    found = built.found(
-        "utility_intervals__checks",
-        "meter_key, check_name, local_date, observed, severity",
+    columns = (
+        "meter_key, check_name, local_date, period_start, period_end, channel,"
+        " observed, limit_value, severity"
     )
-    flagged = {row[:2] for row in found}
-    assert {row for row in flagged if row[0] == GONE} == {
-        (GONE, "spike_check"),
-        (GONE, "zero_consumption_check"),
-        (GONE, "sum_check"),
+    found = built.found("utility_intervals__checks", columns)
+    listed = {r.meter for r in built.rows} - {GONE}
+    as_of = datetime.fromisoformat(AS_OF)
+    flags = checking.checks(built.rows, built.gaps, built.bills, listed, as_of)
+    assert found ^ {tuple(map(shown, flag)) for flag in flags} == set()
+    assert {flag.check for flag in flags} == CHECKS
+    assert (GONE, "spike_check", "2026-03-18", float(SENTINEL)) in {
+        (*row[:3], row[6]) for row in found if row[-1] == "error"
     }
-    assert (GONE, "spike_check", "2026-03-18", float(SENTINEL), "error") in found
-    zeros = [row for row in found if row[1] == "zero_consumption_check"]
-    assert [(row[0], row[2], row[3]) for row in zeros] == [(GONE, "2026-03-17", 26)]
-    stale = {row[0] for row in found if row[1] == "staleness_check"}
-    assert stale == {r.meter for r in built.rows} - {GONE}
-    gaps = built.found("utility_intervals__gaps", "meter_key, gap_start")
-    per_gap = [row for row in found if row[1] == "gap_check"]
-    assert len(per_gap) == len(gaps)
+
+
+def test_the_second_hour_of_an_autumn_night_is_no_second_value(built: Built) -> None:
+    found = built.ask(
+        "select meter_key, cast(local_date as varchar) as local_date, observed"
+        " from utility_intervals__checks"
+        f" where check_name = 'duplicate_check' and meter_key in {odd.NIGHTS}"
+    )
+    assert [tuple(map(shown, row.values())) for row in found] == [
+        ("autumn-twin", "2025-11-02", 1)
+    ]
+    sums = built.ask(
+        "select meter_key, chosen_kwh, received_seconds from utility_intervals__daily"
+        f" where meter_key in {odd.NIGHTS} order by meter_key"
+    )
+    assert [tuple(map(shown, row.values())) for row in sums] == [
+        ("autumn", 5, 4 * 3600),
+        ("autumn-twin", 4, 4 * 3600),
+    ]
 
 
 def test_the_package_renders_what_dbt_compiles(built: Built) -> None:

@@ -11,12 +11,16 @@ from tests.syncing import config, sync
 from tests.warehouses.stores import STREAMS
 from tests.warehouses.worlds import GONE, NEW, OLD, TONIGHT, warehouse_world
 
+ODD = ("sizes", "twins", "overlaps", "negative", "guessed", "units", "spikes", "broken",
+       "zeros", "far", "promised", "old-device", "new-device", "billed")  # fmt: skip
+"""Meters of `odd.py`."""
 ZONES = {
     OLD: "America/New_York",
     NEW: "America/New_York",
     "102": "America/Chicago",
     GONE: "America/Chicago",
     "T001": "Europe/London",
+    **dict.fromkeys(ODD, "America/Chicago"),
 }
 """Of T002 (gas) the zone is not known."""
 AS_OF = "2026-03-29 00:00:00"

@@ -1,0 +1,206 @@
+"""Meters with all that checks look for, as rows of a loader's tables.
+
+What a provider would have to send for them is tested elsewhere; here it is what models
+make of it. Every meter is UtilityAPI's and in Chicago, unless it says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from tests.models.expected import Billed, Promise, Reading, local
+from tests.models.world import ODD
+from tests.oracle import Row, naive
+
+DAY = naive(datetime(2026, 3, 10, 5, tzinfo=timezone.utc))  # midnight in Chicago
+HOUR, QUARTER = 3600, 900
+READ = "2026-03-21T12:00:01.000000Z"
+NIGHTS = ("autumn", "autumn-twin")
+"""Their second hour is sent as the first; the other tests leave them out."""
+
+
+def series(
+    meter: str,
+    values: Iterable[float | None],
+    *,
+    hours: float = 0,
+    seconds: int = HOUR,
+    channel: str = "fwd/kWh",
+    **more: Any,
+) -> Iterator[Reading]:
+    """Readings one after the other, from so many hours after `DAY` on."""
+    start = DAY + timedelta(hours=hours)
+    for number, value in enumerate(values):
+        first = start + timedelta(seconds=number * seconds)
+        last = first + timedelta(seconds=more.get("lasts", seconds))
+        known = {name: one for name, one in more.items() if name != "lasts"}
+        kwh = value if channel.partition("#")[0].endswith("/kWh") else None
+        row = Reading("utilityapi", meter, channel, first, last, kwh, value)
+        yield row._replace(**known)
+
+
+def readings() -> list[Reading]:
+    """Every reading of every odd meter but those of the two nights."""
+    furlongs: dict[str, Any] = {"channel": "fwd/furlong", "measure": "other"}
+    water: dict[str, Any] = {"channel": "usage/m3", "measure": "volume"}
+    guess: dict[str, Any] = {"quality": "estimated"}
+    return [
+        # An hour that ends a minute early passes; half and double ones do not.
+        *series("sizes", [1] * 24),
+        *series("sizes", [1], hours=24, lasts=HOUR - 60),
+        *series("sizes", [1], hours=25, lasts=HOUR - 61),
+        *series("sizes", [2], hours=26, seconds=2 * HOUR),
+        *series("sizes", [1] * 20, hours=28),
+        *series("sizes", [0.5, 0.5], hours=48, seconds=1800),
+        *series("twins", [1, 2, None, 4] * 6),
+        *series("twins", [1.5, 2.5], hours=3, channel="fwd/kWh#2"),
+        *series("twins", [9], hours=3, channel="fwd/kWh#3"),
+        *series("overlaps", [4, 5, 6, 7] * 12),
+        *series("overlaps", [1, 1, 1, 1.5], hours=2, seconds=QUARTER),
+        *series("overlaps", [3], hours=30.5),
+        *series("negative", [1, -1, 2] * 8),
+        *series("negative", [-1, -2, 3] * 8, channel="net/kWh"),
+        *series("negative", [0, -0.25] * 12, channel="rev/kWh"),
+        *series("guessed", [1], hours=-1),
+        *series("guessed", [2] * 168, **guess),
+        *series("guessed", [1], hours=168),
+        *series("guessed", [2] * 167, hours=169, **guess),
+        *series("units", [1] * 30),
+        *series("units", [7] * 3, hours=20, **furlongs),
+        *series("units", [None], hours=23, **furlongs),
+        *series("units", [1] * 26, **water),
+        # The third highest is 10: 28 is 180 % more and passes, 28.1 does not.
+        *series("spikes", [1, 10, 11, 28, *[1] * 20]),
+        *series("spikes", [1, 10, 11, 28.1, *[1] * 20], hours=24),
+        *series("spikes", [0, 0, 0, 5, *[0] * 20], hours=48),
+        *series("broken", [3] * 12),
+        *series("broken", [-16777.215, 4294967.295, 3], hours=12),
+        *series("broken", [4294967.295], hours=40, channel="rev/kWh"),
+        # A day of zeros; zeros of 30 hours with a hole; zeros of gas, which may be.
+        *series("zeros", [1, *[0] * 24, 1, *[0] * 12]),
+        *series("zeros", [*[0] * 18, 1], hours=46),
+        *series("far", [0] * 30, channel="usage/kWh", commodity="gas"),
+        *series("promised", [1] * 5),
+        *series("promised", [1] * 5, hours=9),
+        *series("promised", [1] * 4, hours=9, channel="rev/kWh"),
+        # The meter at one address is exchanged at half past one.
+        *series("old-device", [2] * 25),
+        *series("old-device", [1], hours=25, lasts=1800),
+        *series("new-device", [1], hours=25.5, seconds=1800),
+        *series("new-device", [3] * 30, hours=26),
+        *series("billed", [1] * 24),
+        *series("billed", [2] * 24, hours=24, quality="estimated"),
+        *series("billed", [1] * 24, hours=48),
+        *series("billed", [0.5] * 72, channel="net/kWh"),
+        *series("billed", [0.25] * 72, channel="rev/kWh"),
+    ]
+
+
+def promises() -> list[Promise]:
+    """Stretches that were to come: before, between, after and without readings."""
+    return [
+        Promise("promised", *_span(-3, 1)),
+        Promise("promised", *_span(6, 7)),
+        Promise("promised", *_span(7, 8)),
+        Promise("promised", *_span(13, 20)),
+        Promise("silent", *_span(0, 24)),
+    ]
+
+
+def bills() -> list[Billed]:
+    """For every cause one; of `billed` a day is 12 kWh of `net`, 6 of `rev`."""
+
+    def bill(
+        name: str, quantity: float | None, first: int, last: int, **more: Any
+    ) -> Billed:
+        plain = Billed(f"odd-{name}", "billed", *_span(first, last), quantity)
+        return plain._replace(**more)
+
+    return [
+        bill("agrees", 12.24, 0, 24),
+        bill("too much", 12.25, 48, 72),
+        bill("delivered", 24, 0, 24, flow="delivered"),
+        bill("received", 6, 0, 24, flow="received"),
+        bill("other", 24, 48, 72),
+        bill("guessed", 47, 24, 48, flow="delivered"),
+        bill("guess", 30, 48, 72, is_estimated=True),
+        bill("half", 30, 60, 84),
+        bill("none", 30, 100, 124),
+        bill("nothing", 0, 0, 24),
+        bill("unknown", None, 0, 24),
+        bill("old", 99, 0, 24, is_superseded=True),
+    ]
+
+
+def tables(listed_at: str) -> dict[str, Sequence[Row]]:
+    """The rows of all that, as loaders have them after a run at that instant."""
+    meters = [{"provider": "utilityapi", "meter_key": meter, "listed_at": listed_at,
+               "service_point_key": "SP-X" if "device" in meter else None}
+              for meter in (*ODD, "silent", *NIGHTS)]  # fmt: skip
+    promised = [{"provider": "utilityapi", "source": one.meter, "readings": 0,
+                 "range_start": _text(one.start), "range_end": _text(one.end),
+                 "read_at": READ, "is_complete": False}
+                for one in promises()]  # fmt: skip
+    billed = [{"provider": "utilityapi", "usage_id": one.usage_id,
+               "meter_key": one.meter, "period_start_at": _text(one.start),
+               "period_end_at": _text(one.end), "quantity": one.quantity,
+               "unit": one.unit, "flow": one.flow, "measure": "energy",
+               "is_estimated": one.is_estimated, "is_superseded": one.is_superseded,
+               "listed_at": listed_at}
+              for one in bills()]  # fmt: skip
+    return {
+        "intervals": [*map(_row, readings()), *_nights()],
+        "meters": meters,
+        "coverage": promised,
+        "usage": billed,
+    }
+
+
+def _row(one: Reading) -> Row:
+    moment = local(one.start, one.meter)
+    assert moment
+    unit = one.channel.partition("/")[2].partition("#")[0]
+    return {
+        "provider": one.provider,
+        "meter_key": one.meter,
+        "channel": one.channel,
+        "interval_start": _text(one.start),
+        "interval_end": _text(one.end),
+        "interval_seconds": one.seconds,
+        "utc_offset_seconds": round((moment - one.start).total_seconds()),
+        "quantity": one.quantity,
+        "unit": unit,
+        "quantity_normalized": one.quantity if unit != "furlong" else None,
+        "unit_normalized": unit if unit != "furlong" else None,
+        "measure": one.measure,
+        "commodity": one.commodity,
+        "quality": one.quality,
+        "read_at": READ,
+    }
+
+
+def _nights() -> Iterator[Row]:
+    """The night when clocks go back; `autumn-twin` has its second hour as well."""
+    midnight = naive(datetime(2025, 11, 2, 5, tzinfo=timezone.utc))
+    for meter, offsets in (("autumn", (5, 5, 6)), ("autumn-twin", (5, 5, 6, 6))):
+        for number, offset in enumerate(offsets):
+            hour = number if meter == "autumn-twin" or number < 2 else number + 1
+            start = midnight + timedelta(hours=hour)
+            row = _row(Reading("utilityapi", "far", "fwd/kWh", start,
+                               start + timedelta(hours=1), 1, 1))  # fmt: skip
+            yield {**row, "meter_key": meter, "utc_offset_seconds": -3600 * offset}
+        first = midnight + timedelta(hours=1)
+        row = _row(Reading("utilityapi", "far", "fwd/kWh#2", first,
+                           first + timedelta(hours=1), 2, 2))  # fmt: skip
+        yield {**row, "meter_key": meter}
+
+
+def _span(first: float, last: float) -> tuple[datetime, datetime]:
+    return DAY + timedelta(hours=first), DAY + timedelta(hours=last)
+
+
+def _text(moment: datetime | None) -> str:
+    assert moment
+    return moment.isoformat() + "Z"
