@@ -39,7 +39,7 @@ def relinked(text: str, folder: Path) -> str:
 
     def link(found: re.Match[str]) -> str:
         target = (folder / found[1]).resolve()
-        if target.is_relative_to(HERE) and target.suffix in {".md", ".png"}:
+        if target.is_relative_to(HERE) and target.suffix in {".md", ".png", ".svg"}:
             return f"](/{target.relative_to(HERE)}"
         return f"]({PROJECT['urls']['Repository']}/blob/main/{target.relative_to(ROOT)}"
 

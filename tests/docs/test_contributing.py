@@ -12,10 +12,17 @@ from tap_utility_intervals.providers import PROVIDERS
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "tap_utility_intervals"
 TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-OURS = ("schemas/", "dbt/", "tests/", "docs/")
+ARCHITECTURE = (ROOT / "docs/architecture.md").read_text("utf-8")
+OURS = ("schemas/", "dbt/", "tests/", "docs/", "meltano.yml")
 
-MAP = re.findall(r"^\| .*? \| (.*) \|$", TEXT, re.MULTILINE)[1:]
-NAMED = sorted({path for row in MAP for path in re.findall(r"`([^`]+)`", row)})
+MAP = re.findall(r"^\| .*? \| (.*) \|$", TEXT + ARCHITECTURE, re.MULTILINE)
+NAMED = sorted(
+    {
+        path
+        for row in MAP
+        for path in re.findall(r"`([\w.<>/-]+/[\w.<>/-]*|[\w-]+\.(?:py|yml))`", row)
+    }
+)
 ELSEWHERE = sorted(
     {
         path
@@ -34,7 +41,8 @@ def test_the_map_has_rows() -> None:
 def test_each_path_on_the_map_exists_for_every_provider(path: str) -> None:
     root = ROOT if path.startswith(OURS) else PACKAGE
     for provider in PROVIDERS:
-        assert (root / path.replace("<provider>", provider.name)).exists()
+        named = path.replace("<provider>", provider.name)
+        assert list(root.glob(re.sub(r"<\w+>", "*", named)))
 
 
 @pytest.mark.parametrize("path", ELSEWHERE)
