@@ -7,11 +7,11 @@ from typing import ClassVar, cast
 
 from typing_extensions import override
 
-from tap_utility_intervals.providers.base import Covered, Event, Job, Record, Session
+from tap_utility_intervals.providers.base import Covered, Event, Record, Session, Task
 from tap_utility_intervals.providers.streams import (
+    PlannedStream,
     RunStream,
     SessionStream,
-    SourceStream,
 )
 
 READ_AT = "read_at"
@@ -29,7 +29,7 @@ class Meters(SessionStream):
         yield from session.meters()
 
 
-class Intervals(SourceStream):
+class Intervals(PlannedStream):
     """One row for each reading of each channel."""
 
     name = "intervals"
@@ -43,8 +43,8 @@ class Intervals(SourceStream):
     replication_key = "interval_start"
 
     @override
-    def jobs(self, session: Session) -> Iterator[Job]:
-        return session.interval_jobs(self.bookmarks)
+    def tasks(self, session: Session) -> Iterator[Task]:
+        return session.interval_tasks(self.bookmarks)
 
     @override
     def act_on(self, event: Event, session: Session) -> None:
@@ -55,7 +55,7 @@ class Intervals(SourceStream):
             super().act_on(event, session)
 
 
-class Usage(SourceStream):
+class Usage(PlannedStream):
     """One row for each usage entry of a bill."""
 
     name = "usage"
@@ -63,8 +63,8 @@ class Usage(SourceStream):
     replication_key = "source_updated_at"
 
     @override
-    def jobs(self, session: Session) -> Iterator[Job]:
-        return session.usage_jobs(self.bookmarks)
+    def tasks(self, session: Session) -> Iterator[Task]:
+        return session.usage_tasks(self.bookmarks)
 
 
 class Coverage(RunStream):

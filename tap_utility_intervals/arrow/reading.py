@@ -151,13 +151,17 @@ class ArrowTap(TapUtilityIntervals):
         """
         for stream in self.streams.values():
             if stream.selected:
-                yield from self._items_of(cast("PagedStream", stream))
+                paged = cast("PagedStream", stream)
+                yield from self.items_of(paged, paged.pages())
 
-    def _items_of(self, stream: PagedStream) -> Iterator[Item]:
+    def items_of(
+        self, stream: PagedStream, pages: Iterator[Sequence[Row]]
+    ) -> Iterator[Item]:
+        """Yield the same of one stream that comes in these pages."""
         gathered = Gathered(stream.name, self.report.warn)
         stream.bookmarks.watch()
         try:
-            for page in stream.pages():
+            for page in pages:
                 # A bookmark that is there by now covers rows of earlier pages only.
                 if gathered.is_much:
                     yield from self._taken(stream, gathered)

@@ -1,9 +1,10 @@
 """What a provider is: its settings, its streams, and the sources it reads.
 
 A **source** is the unit with its own bookmark: a UtilityAPI meter, a Nectar connection
-or company. A provider's session turns the old bookmarks into jobs; each job, run on any
-thread, produces **events** in order. Only the thread that writes acts on events, so a
-bookmark is stored after its rows are out, and never otherwise.
+or company. A provider's session plans: it turns the old bookmarks into **tasks**, which
+are data. Whichever session reads a task, on any thread or in another process, produces
+the same **events**, in order. Only the thread that writes acts on events, so a bookmark
+is stored after its rows are out, and never otherwise.
 """
 
 from __future__ import annotations
@@ -85,8 +86,16 @@ class Lost:
 
 Event: TypeAlias = Rows | Reached | Covered | Finished | Lost
 
+Task: TypeAlias = Any
+"""What is to be read of a source, or of a few that are asked for together.
+
+Data, for the session that it was planned by or one like it in another process: small
+enough to be sent there, and without credentials or what is personal. How it looks is
+its provider's business.
+"""
+
 Job: TypeAlias = Callable[[], Iterator[Event]]
-"""One piece of independent work: a source, or a few sources asked for together.
+"""One piece of independent work: mostly, a session's `read` of a task.
 
 A job never raises for a source that fails: it says `Lost` and goes on with the next.
 It raises `errors.Unauthorized` when the credential itself is refused.
@@ -107,6 +116,11 @@ def source_events(
         yield Lost(context, error)
     else:
         yield Finished(context)
+
+
+def held_back(events: Iterable[Event]) -> Iterator[Event]:
+    """Yield the events of a source whose bookmark is to stay."""
+    return (event for event in events if not isinstance(event, Reached))
 
 
 def earlier_clock(started: datetime, server: datetime | None) -> datetime:
@@ -140,11 +154,14 @@ class Session(Protocol):
     def meters(self) -> Iterator[Sequence[MeterRecord]]:
         """All meters, page by page. Raises `errors.ProviderError`."""
 
-    def interval_jobs(self, bookmarks: Bookmarks) -> Iterator[Job]:
-        """The jobs that bring `intervals` up to date, in a fixed order."""
+    def interval_tasks(self, bookmarks: Bookmarks) -> Iterator[Task]:
+        """What brings `intervals` up to date, in a fixed order."""
 
-    def usage_jobs(self, bookmarks: Bookmarks) -> Iterator[Job]:
-        """The jobs that bring `usage` up to date, in a fixed order."""
+    def usage_tasks(self, bookmarks: Bookmarks) -> Iterator[Task]:
+        """What brings `usage` up to date, in a fixed order."""
+
+    def read(self, task: Task) -> Iterator[Event]:
+        """Read what was planned; see `Job`."""
 
     def close(self) -> None:
         """Let go of connections; waiting requests end with `limiter.Stopped`."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from typing_extensions import override
@@ -32,6 +32,7 @@ from tap_utility_intervals.providers.base import (
     Record,
     Rows,
     Session,
+    Task,
 )
 from tap_utility_intervals.providers.own_shape import Shape
 from tap_utility_intervals.singer.streams import PagedStream
@@ -106,9 +107,19 @@ class SourceStream(SessionStream):
 
     @override
     def read(self, session: Session) -> Iterator[Sequence[Record]]:
+        self.run.report.expected = 0
+        return self.work_off(self.jobs(session), session)
+
+    def work_off(
+        self, upcoming: Iterator[Job], session: Session
+    ) -> Iterator[Sequence[Record]]:
+        """Do jobs in their order, several at once.
+
+        Raises:
+            errors.ProviderError: when the provider as a whole cannot be read.
+        """
         report = self.run.report
-        report.expected = 0
-        jobs, breaker = Upcoming(self.jobs(session)), report.breakers[session.name]
+        jobs, breaker = Upcoming(upcoming), report.breakers[session.name]
         events = fetch_ahead(lambda job: job(), jobs, session.workers)
         progress = Progress(f"{self.name} of {session.name}", self.logger)
         with closing(progress), closing(events):
@@ -171,6 +182,18 @@ class SourceStream(SessionStream):
             report.add(session.name, source_id(event.context), Outcome.DONE)
         elif isinstance(event, Lost):
             report.lose(session.name, source_id(event.context), event.error)
+
+
+class PlannedStream(SourceStream):
+    """A stream whose work is planned as data, and may be done in another process."""
+
+    @abstractmethod
+    def tasks(self, session: Session) -> Iterator[Task]:
+        """What brings the stream up to date, in a fixed order."""
+
+    @override
+    def jobs(self, session: Session) -> Iterator[Job]:
+        return (partial(session.read, task) for task in self.tasks(session))
 
 
 class OwnStream(SessionStream):

@@ -11,7 +11,7 @@ applied here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
@@ -24,13 +24,15 @@ from tap_utility_intervals.providers.base import (
     Reached,
     Rows,
     Run,
+    held_back,
     source_events,
 )
 from tap_utility_intervals.providers.bookmarks import DAY, moment
 from tap_utility_intervals.providers.http import Params
 from tap_utility_intervals.providers.nectar.bookmarks import Mark, Terms
-from tap_utility_intervals.providers.nectar.entities import Directory
+from tap_utility_intervals.providers.nectar.client import Client
 from tap_utility_intervals.providers.nectar.mapping.bills import usage_record
+from tap_utility_intervals.providers.nectar.mapping.identity import MeterKeys
 from tap_utility_intervals.providers.nectar.objects import (
     Entity,
     entity_page,
@@ -45,32 +47,43 @@ class _FilterIgnored(Exception):  # noqa: N818 - it says what happened
     """A row was updated at another time than was asked for."""
 
 
+@dataclass(frozen=True)
+class CompanyTask:
+    """The usage entries of one company; see `providers.base.Task`."""
+
+    context: Context
+    old: Mark | None
+    terms: Terms
+    filters: Params
+    """What requests for only some kinds of meters hold."""
+    keys: MeterKeys
+    is_known: bool = True
+    """Whether its connections and meters were listed; else its bookmark stays."""
+
+    def events(self, client: Client, run: Run) -> Iterator[Event]:
+        """Read them."""
+        events = CompanyJob(self, client, run)()
+        return events if self.is_known else held_back(events)
+
+
 class CompanyJob:
     """Brings the usage entries of one company up to date."""
 
     resource = "usage"
     decode = staticmethod(entity_page("usageData", "totalUsageData"))
 
-    def __init__(
-        self,
-        context: Context,
-        directory: Directory,
-        old: Mark | None,
-        terms: Terms,
-        run: Run,
-    ) -> None:
+    def __init__(self, task: CompanyTask, client: Client, run: Run) -> None:
         """Prepare; nothing is asked yet."""
-        self.context = context
-        self.client = directory.client
-        self.directory = directory
-        self.old = old
-        self.terms = terms
+        self.context = context = task.context
+        self.client = client
+        self.old, self.terms = task.old, task.terms
+        self.filters, self.keys = task.filters, task.keys
         self.settings = run.settings
         self.listed_at = micros_form(run.started)
         self.report = self.client.report
         self.path = f"/{self.resource}/company/{quote(context['company_id'], safe='')}"
         self.source = f"company {context['company_id']}"
-        self.scans = terms.must_scan(old)
+        self.scans = self.terms.must_scan(self.old)
         self._taken: set[str] = set()
         self._latest: str | None = None
         self._oldest: str | None = None
@@ -154,7 +167,7 @@ class CompanyJob:
 
     def wanted(self, rows: Iterable[Entity]) -> Iterator[Rows]:
         """The rows of a page as records, without those that are not asked for."""
-        key = self.directory.key_of_usage
+        key = self.keys.of_usage
         records = [usage_record(row, key(row), self.listed_at) for row in rows]
         self.saw(record.source_updated_at for record in records)
         wanted = [
@@ -172,11 +185,11 @@ class CompanyJob:
             yield Rows(wanted)
 
     def _params(self, *dates: tuple[str, str]) -> list[tuple[str, str]]:
-        return [*self.directory.filters, *dates]
+        return [*self.filters, *dates]
 
     def _of_types(self, rows: Iterable[Entity]) -> list[Entity]:
         """Rows without those of meters that were not asked for."""
-        types = {word for _, word in self.directory.filters}
+        types = {word for _, word in self.filters}
         listed = [*rows]
         kept = [row for row in listed if not types or _is_of(row, types)]
         if len(kept) < len(listed):

@@ -20,7 +20,11 @@ from tap_utility_intervals.providers.nectar import listing
 from tap_utility_intervals.providers.nectar.client import Client
 from tap_utility_intervals.providers.nectar.listing import Connection, Part, meters_of
 from tap_utility_intervals.providers.nectar.mapping import identity, values
-from tap_utility_intervals.providers.nectar.mapping.identity import PROVIDER, Siblings
+from tap_utility_intervals.providers.nectar.mapping.identity import (
+    PROVIDER,
+    MeterKeys,
+    Siblings,
+)
 from tap_utility_intervals.providers.nectar.mapping.intervals import Known
 from tap_utility_intervals.providers.nectar.mapping.meters import (
     Around,
@@ -212,18 +216,16 @@ class Directory:
             found = Siblings(said, found)
         return found
 
-    def key_of_usage(self, row: Entity) -> str | None:
-        """The key of a usage entry's meter; None when it cannot be told."""
-        meter_id = text(row.get("meter"))
-        if meter_id is not None and meter_id in self._keys_by_id:
-            return self._keys_by_id[meter_id]
-        identifiers = row.get("identifiers")
-        signature = identity.signature(identifiers)
-        account = text(row.get("account")) or self._account_of.get(meter_id or "")
-        if account is not None and signature:
-            return identity.meter_key(account, identifiers)
-        matching = self._keys_by_signature.get(signature, set())
-        return next(iter(matching)) if len(matching) == 1 else None
+    @_Once
+    def meter_keys(self) -> MeterKeys:
+        """What usage entries are given to their meters by."""
+        by_id: dict[str, str] = {}
+        by_signature: dict[str, set[str]] = defaultdict(set)
+        for meter in self.meters:
+            by_id[str(meter.row["id"])] = meter.key
+            said = identity.signature(meter.row.get("identifiers"))
+            by_signature[said].add(meter.key)
+        return MeterKeys(by_id, by_signature, self._account_of)
 
     @_Once
     def _connection_parts(self) -> list[Part]:
@@ -300,14 +302,3 @@ class Directory:
             ]
             for connection in self.connections
         }
-
-    @_Once
-    def _keys_by_id(self) -> dict[str, str]:
-        return {str(meter.row["id"]): meter.key for meter in self.meters}
-
-    @_Once
-    def _keys_by_signature(self) -> dict[str, set[str]]:
-        found: dict[str, set[str]] = defaultdict(set)
-        for meter in self.meters:
-            found[identity.signature(meter.row.get("identifiers"))].add(meter.key)
-        return found

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
-from functools import partial
 from itertools import islice
+from typing import TypeAlias
 
 from tap_utility_intervals.floor.instants import micros_form, seconds_form
 from tap_utility_intervals.floor.limiter import Limiter
@@ -15,24 +15,25 @@ from tap_utility_intervals.providers.base import (
     Bookmarks,
     Context,
     Event,
-    Job,
-    Reached,
     Run,
     earlier_clock,
 )
 from tap_utility_intervals.providers.bookmarks import Rescan
 from tap_utility_intervals.providers.connections import Endpoint
 from tap_utility_intervals.providers.http import Transport
-from tap_utility_intervals.providers.nectar import bills as usage
 from tap_utility_intervals.providers.nectar import bookmarks as marks
+from tap_utility_intervals.providers.nectar.bills import CompanyTask
 from tap_utility_intervals.providers.nectar.client import Client
 from tap_utility_intervals.providers.nectar.entities import Directory
-from tap_utility_intervals.providers.nectar.intervals import job as intervals
 from tap_utility_intervals.providers.nectar.intervals import shared
-from tap_utility_intervals.providers.nectar.intervals.windows import Reading
+from tap_utility_intervals.providers.nectar.intervals.job import Wish
+from tap_utility_intervals.providers.nectar.intervals.tasks import (
+    ConnectionTask,
+    SharedTask,
+)
 from tap_utility_intervals.providers.nectar.listing import Connection
 from tap_utility_intervals.providers.nectar.mapping import bills, identity, values
-from tap_utility_intervals.providers.nectar.mapping.identity import PROVIDER
+from tap_utility_intervals.providers.nectar.mapping.identity import PROVIDER, MeterKeys
 from tap_utility_intervals.providers.nectar.mapping.intervals import MAPPING, Intervals
 from tap_utility_intervals.providers.nectar.settings import CREDENTIAL, NectarSettings
 from tap_utility_intervals.providers.spool import Shared
@@ -42,6 +43,8 @@ MOST_IN_FLIGHT = 10
 ROWS_AT_ONCE = 1_000
 MAPPED = [f"mapping {MAPPING}"]
 BILLS_MAPPED = [f"mapping {bills.MAPPING}"]
+NO_KEYS = MeterKeys({}, {}, {})
+IntervalTask: TypeAlias = ConnectionTask | SharedTask
 SHARED = (
     Shared("/usage/company", "nectar_usage_data", frozenset({"usage"})),
     Shared("/document/company", "nectar_line_items", frozenset({"nectar_documents"})),
@@ -93,8 +96,12 @@ class NectarSession:
             yield page
         self.directory.tell_of_missing_meters()
 
-    def interval_jobs(self, bookmarks: Bookmarks) -> Iterator[Job]:
-        """One job for each connection; what was longest not read comes first."""
+    def read(self, task: IntervalTask | CompanyTask) -> Iterator[Event]:
+        """Do what was planned, here or in another process."""
+        return task.events(self.client, self.run)
+
+    def interval_tasks(self, bookmarks: Bookmarks) -> Iterator[IntervalTask]:
+        """One task for each connection; what was longest not read comes first."""
         contexts = {
             c.id: {"provider": self.name, "connection_id": c.id}
             for c in self.directory.connections
@@ -110,23 +117,27 @@ class NectarSession:
             return min(marks.longest_unread(olds[one.id]) for one in group)
 
         for group in sorted(shared.groups(self.directory.connections), key=unread):
-            jobs = [self._interval_job(c, contexts[c.id], olds[c.id]) for c in group]
-            yield jobs[0] if len(jobs) == 1 else partial(shared.merged, jobs, group)
+            tasks = [self._connection(c, contexts[c.id], olds[c.id]) for c in group]
+            if len(tasks) == 1:
+                yield tasks[0]
+            else:
+                yield SharedTask(tuple(tasks), shared.accounts(group))
 
-    def usage_jobs(self, bookmarks: Bookmarks) -> Iterator[Job]:
-        """One job for each company; what was longest not read comes first."""
-        if self.directory.company_ids:
-            self._note_missing_meters()
-        half_known = self.directory.half_known if self.directory.company_ids else set()
-        return self.company_jobs(bookmarks, usage.CompanyJob, half_known)
+    def usage_tasks(self, bookmarks: Bookmarks) -> Iterator[CompanyTask]:
+        """One task for each company; what was longest not read comes first."""
+        if not self.directory.company_ids:
+            return self.company_tasks(bookmarks)
+        self._note_missing_meters()
+        keys, half_known = self.directory.meter_keys, self.directory.half_known
+        return self.company_tasks(bookmarks, keys, half_known)
 
-    def company_jobs(
+    def company_tasks(
         self,
         bookmarks: Bookmarks,
-        make: Callable[..., usage.CompanyJob],
+        keys: MeterKeys = NO_KEYS,
         half_known: AbstractSet[str] = frozenset(),
-    ) -> Iterator[Job]:
-        """One job for what follows `UPDATED_DATE`, for each company.
+    ) -> Iterator[CompanyTask]:
+        """One task for what follows `UPDATED_DATE`, for each company.
 
         Of companies that are `half_known` the bookmark stays.
         """
@@ -139,9 +150,10 @@ class NectarSession:
         self.run.report.expect(len(contexts))
         olds = [(one, self._old(bookmarks, one)) for one in contexts]
         for context, old in sorted(olds, key=lambda it: marks.longest_unread(it[1])):
-            job = self._company_job(context, old, make)
-            is_known = context["company_id"] not in half_known
-            yield job if is_known else partial(_held_back, job)
+            name = context["company_id"]
+            terms, filters = self._company_terms(name), self.directory.filters
+            is_known = name not in half_known
+            yield CompanyTask(context, old, terms, filters, keys, is_known)
 
     def close(self) -> None:
         """Let go of all connections and threads."""
@@ -157,22 +169,16 @@ class NectarSession:
             )
         return old
 
-    def _interval_job(
+    def _connection(
         self, connection: Connection, context: Context, old: marks.Mark | None
-    ) -> Job:
+    ) -> ConnectionTask:
         settings = self.run.settings
         directory = self.directory
         is_known = directory.half_known.isdisjoint(connection.companies)
         only = values.commodity(self.types[0]) if len(self.types) == 1 else None
         siblings = directory.siblings(connection.id)
-        reading = Reading(
-            self.client,
-            Intervals(connection.id, directory.known, siblings, only),
-            directory.filters,
-            settings.window,
-            self.started,
-        )
-        wish = intervals.Wish(
+        to_record = Intervals(connection.id, directory.known, siblings, only)
+        wish = Wish(
             settings.start_date,
             settings.end_date,
             settings.lookback,
@@ -191,21 +197,14 @@ class NectarSession:
         # What is half known now may be as it was.
         of = mapped if is_known or old is None else old.of
         terms = self._terms(connection.id, of)
-        job = intervals.ConnectionJob(context, reading, old, terms, wish)
-        return job if is_known else partial(_held_back, job)
+        return ConnectionTask(context, old, terms, wish, to_record, directory.filters)
 
-    def _company_job(
-        self,
-        context: Context,
-        old: marks.Mark | None,
-        make: Callable[..., usage.CompanyJob],
-    ) -> Job:
+    def _company_terms(self, company_id: str) -> marks.Terms:
         # Rows beyond end_date are read but left out: without it, they are to be read.
         end = self.run.settings.end_date
         until = "" if end is None else seconds_form(end)
         mapped = marks.fingerprint(self.types, BILLS_MAPPED, [until])
-        terms = self._terms(context["company_id"], mapped)
-        return make(context, self.directory, old, terms, self.run)
+        return self._terms(company_id, mapped)
 
     def _terms(self, source: str, of: str) -> marks.Terms:
         settings = self.run.settings
@@ -225,10 +224,3 @@ class NectarSession:
     def started(self) -> datetime:
         """The run's start: the earlier of our clock and the server's."""
         return earlier_clock(self.run.started, self.client.transport.server_time)
-
-
-def _held_back(job: Job) -> Iterator[Event]:
-    """A job whose bookmark stays: its rows lack what lists would have told."""
-    for event in job():
-        if not isinstance(event, Reached):
-            yield event

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from itertools import islice
 from typing import Any, ClassVar, cast
 
@@ -12,8 +11,9 @@ from singer_sdk import Stream
 from typing_extensions import override
 
 from tap_utility_intervals.floor.values import Values
-from tap_utility_intervals.providers.base import Job, Record, Rows, Session
-from tap_utility_intervals.providers.nectar.bills import CompanyJob
+from tap_utility_intervals.providers.base import Job, Record, Rows, Run, Session
+from tap_utility_intervals.providers.nectar.bills import CompanyJob, CompanyTask
+from tap_utility_intervals.providers.nectar.client import Client
 from tap_utility_intervals.providers.nectar.entities import Directory
 from tap_utility_intervals.providers.nectar.mapping.identity import PROVIDER
 from tap_utility_intervals.providers.nectar.mapping.meters import site_id
@@ -119,11 +119,12 @@ class Meters(Listed):
 class OwnJob(CompanyJob):
     """Brings a stream in Nectar's own shape up to date for one company."""
 
-    def __init__(self, stream: Updated, *rest: Any) -> None:  # noqa: ANN401 - as the base class
+    def __init__(
+        self, stream: Updated, task: CompanyTask, client: Client, run: Run
+    ) -> None:
         """Prepare to read for that stream."""
         self.resource, self.decode = stream.resource, stream.decode
-        super().__init__(*rest)
-        self.client = self.client.reading_as(stream.name)
+        super().__init__(task, client.reading_as(stream.name), run)
         self.stream = stream
 
     @override
@@ -153,8 +154,9 @@ class Updated(OwnSourceStream):
 
     @override
     def jobs(self, session: Session) -> Iterator[Job]:
-        make = partial(OwnJob, self)
-        return cast("NectarSession", session).company_jobs(self.bookmarks, make)
+        ours = cast("NectarSession", session)
+        for task in ours.company_tasks(self.bookmarks):
+            yield OwnJob(self, task, ours.client, ours.run)
 
     @abstractmethod
     def items(self, row: Entity) -> Iterable[Item]:

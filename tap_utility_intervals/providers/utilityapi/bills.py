@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import Any
@@ -27,6 +28,7 @@ from tap_utility_intervals.providers.base import (
     Reached,
     Record,
     Rows,
+    Run,
     source_events,
 )
 from tap_utility_intervals.providers.bookmarks import DAY, short_hash, shown
@@ -48,25 +50,32 @@ SEAM = timedelta(days=3)
 """Whether a period's last day counts differs by utility, and with it small holes."""
 
 
+@dataclass(frozen=True)
+class BillTask:
+    """The bills of a few meters; see `providers.base.Task`."""
+
+    meters: tuple[Meter, ...]
+    olds: Mapping[str, BillBookmark | None]
+    """Their bookmarks, by uid."""
+    rules: Rules
+    listed_at: str
+
+    def events(self, api: UtilityApi, run: Run) -> Iterator[Event]:
+        """Read them."""
+        return BillJob(api, self, run.report).events()
+
+
 class BillJob:
     """The bills of a few meters in one run."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what a reading is made of
-        self,
-        api: UtilityApi,
-        meters: list[Meter],
-        olds: Mapping[str, BillBookmark | None],
-        rules: Rules,
-        report: Report,
-        listed_at: str,
-    ) -> None:
-        """Prepare to read the bills of `meters`, whose bookmarks are `olds`."""
+    def __init__(self, api: UtilityApi, task: BillTask, report: Report) -> None:
+        """Prepare to read them."""
         self.api = api
-        self.meters = {meter.uid: meter for meter in meters}
-        self.olds = olds
-        self.rules = rules
+        self.meters = {meter.uid: meter for meter in task.meters}
+        self.olds = task.olds
+        self.rules = task.rules
         self.report = report
-        self.listed_at = listed_at
+        self.listed_at = task.listed_at
         self.is_incomplete = False
 
     def events(self) -> Iterator[Event]:

@@ -9,10 +9,11 @@ from typing import Any
 
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.instants import parse_instant
+from tap_utility_intervals.floor.records import MeterRecord
 from tap_utility_intervals.floor.values import Values
 from tap_utility_intervals.providers.utilityapi.client import UtilityApi
 from tap_utility_intervals.providers.utilityapi.mapping.channels import Warn
-from tap_utility_intervals.providers.utilityapi.mapping.meters import Meter, meter
+from tap_utility_intervals.providers.utilityapi.mapping.meters import Meter, listed
 from tap_utility_intervals.providers.utilityapi.pages import Page
 from tap_utility_intervals.providers.utilityapi.settings import UtilityApiSettings
 
@@ -48,7 +49,7 @@ class ListedMeter:
     """A meter, and how it is collected."""
 
     meter: Meter
-    authorization_uid: str | None
+    record: MeterRecord
     frequency: str
     """Of ongoing monitoring: `off`, `monthly`, `weekly`, `daily`."""
     refresh_day: int | None
@@ -61,9 +62,14 @@ class ListedMeter:
         return self.meter.uid
 
     @property
+    def authorization_uid(self) -> str | None:
+        """The customer's permission."""
+        return self.record.authorization_id
+
+    @property
     def utility(self) -> str | None:
         """The utility's id."""
-        return self.meter.record.utility
+        return self.record.utility
 
     @property
     def is_pending(self) -> bool:
@@ -129,17 +135,17 @@ def meters(
     found: dict[str, ListedMeter] = {}
     for item in _items(pages):
         try:
-            listed = _meter(item, listed_at, wanted.zone)
+            one = _meter(item, listed_at, wanted.zone)
         except ValueError:
             warn("a listed meter without a uid was left out")
             continue
-        owner = listed.authorization_uid
-        if (asked and listed.uid not in asked) or (owners and owner not in owners):
+        owner = one.authorization_uid
+        if (asked and one.uid not in asked) or (owners and owner not in owners):
             warn("a listed meter that was not asked for was left out")
             continue
-        if listed.meter.record.unreadable:
+        if one.record.unreadable:
             warn("a value of a listed meter is unreadable and null")
-        found[listed.uid] = listed
+        found[one.uid] = one
     return list(found.values())
 
 
@@ -173,14 +179,14 @@ def _meter(item: Mapping[str, Any], listed_at: str, zone: tzinfo | None) -> List
     Raises:
         ValueError: when it has no uid.
     """
-    found = meter(item, listed_at, zone)
+    record, found = listed(item, listed_at, zone)
     read = Values()
     monitoring = read.mapping("ongoing_monitoring", item.get("ongoing_monitoring"))
     return ListedMeter(
         meter=found,
-        authorization_uid=found.record.authorization_id,
+        record=record,
         frequency=read.text("frequency", monitoring.get("frequency")) or "off",
         refresh_day=read.integer("day", monitoring.get("fixed_refresh_day")),
-        is_activated=found.record.is_active is True,
-        is_archived=found.record.is_archived is True,
+        is_activated=record.is_active is True,
+        is_archived=record.is_archived is True,
     )

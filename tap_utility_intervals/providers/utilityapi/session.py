@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TypeVar
 
 from tap_utility_intervals.floor.clock import Clock
@@ -12,13 +12,13 @@ from tap_utility_intervals.floor.instants import EARLIEST, micros_form
 from tap_utility_intervals.floor.limiter import Limiter
 from tap_utility_intervals.floor.outcomes import Outcome
 from tap_utility_intervals.floor.records import MeterRecord
-from tap_utility_intervals.providers.base import Bookmark, Bookmarks, Event, Job, Run
+from tap_utility_intervals.providers.base import Bookmark, Bookmarks, Event, Run
 from tap_utility_intervals.providers.connections import Endpoint
 from tap_utility_intervals.providers.http import Transport
 from tap_utility_intervals.providers.spool import Shared
 from tap_utility_intervals.providers.utilityapi import entities
 from tap_utility_intervals.providers.utilityapi.bills import (
-    BillJob,
+    BillTask,
     bills_changed,
     grouped,
 )
@@ -28,11 +28,7 @@ from tap_utility_intervals.providers.utilityapi.bookmarks import (
     IntervalBookmark,
 )
 from tap_utility_intervals.providers.utilityapi.client import UtilityApi
-from tap_utility_intervals.providers.utilityapi.intervals.held import Held
-from tap_utility_intervals.providers.utilityapi.intervals.job import (
-    IntervalJob,
-    context,
-)
+from tap_utility_intervals.providers.utilityapi.intervals.job import context
 from tap_utility_intervals.providers.utilityapi.intervals.plan import (
     Plan,
     plan_intervals,
@@ -40,6 +36,7 @@ from tap_utility_intervals.providers.utilityapi.intervals.plan import (
 from tap_utility_intervals.providers.utilityapi.intervals.start_filter import (
     StartFilter,
 )
+from tap_utility_intervals.providers.utilityapi.intervals.task import IntervalTask
 from tap_utility_intervals.providers.utilityapi.intervals.together import Together
 from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER, Meter
 from tap_utility_intervals.providers.utilityapi.rules import Rules
@@ -96,10 +93,9 @@ class UtilityApiSession:
         yield [meter.record for meter in self.listed]
 
     @cached_property
-    def listed(self) -> list[Meter]:
+    def listed(self) -> list[entities.ListedMeter]:
         """The meter list, read once a run, in the order of the API."""
-        found = entities.meters(self.api, self.listed_at, self.settings, self.warn)
-        return [listed.meter for listed in found]
+        return entities.meters(self.api, self.listed_at, self.settings, self.warn)
 
     @cached_property
     def rules(self) -> Rules:
@@ -122,8 +118,12 @@ class UtilityApiSession:
             self.warn("a bookmark cannot be read; its source is read anew")
         return bookmark
 
-    def interval_jobs(self, bookmarks: Bookmarks) -> Iterator[Job]:
-        """One job for each meter that changed, or for a few of them together."""
+    def read(self, task: IntervalTask | BillTask) -> Iterator[Event]:
+        """Do what was planned, here or in another process."""
+        return task.events(self.api, self.run)
+
+    def interval_tasks(self, bookmarks: Bookmarks) -> Iterator[IntervalTask]:
+        """One task for each meter that changed, or for a few of them together."""
         plans = []
         for meter in self._sources(bookmarks):
             old = self.remembered(IntervalBookmark, bookmarks.get(context(meter)))
@@ -138,12 +138,10 @@ class UtilityApiSession:
         self.run.report.expect(len(plans))
         together = Together(self.api, self.filter, self.rules, self.warn)
         for group in together.groups(plans, self.per_request):
-            yield partial(self._read, together.read(group))
+            yield IntervalTask(tuple(group), self.filter, self.rules)
 
-    def usage_jobs(
-        self, bookmarks: Bookmarks, make: Callable[..., BillJob] = BillJob
-    ) -> Iterator[Job]:
-        """One job for the bills of a few meters whose bills changed."""
+    def usage_tasks(self, bookmarks: Bookmarks) -> Iterator[BillTask]:
+        """One task for the bills of a few meters whose bills changed."""
         changed: list[Meter] = []
         olds: dict[str, BillBookmark | None] = {}
         for meter in self._sources(bookmarks):
@@ -156,13 +154,12 @@ class UtilityApiSession:
         # Never or longest unread first: interrupted again and again, all are reached.
         changed.sort(key=lambda meter: ((old := olds[meter.uid]) and old.scanned) or 0)
         self.run.report.expect(len(changed))
-        report = self.run.report
         for some in grouped(changed, self.per_request):
-            job = make(self.api, some, olds, self.rules, report, self.listed_at)
-            yield job.events
+            theirs = {meter.uid: olds[meter.uid] for meter in some}
+            yield BillTask(tuple(some), theirs, self.rules, self.listed_at)
 
     def _sources(self, bookmarks: Bookmarks) -> list[Meter]:
-        meters = self.listed
+        meters = [one.meter for one in self.listed]
         if not (self.settings.is_filtered or "/meters" in self.api.open_ended):
             # Under a filter the others still exist, and perhaps beyond a page that does
             # not say whether it is the last one; their bookmarks stay.
@@ -172,13 +169,6 @@ class UtilityApiSession:
             if uid not in there:
                 self.run.report.add(PROVIDER, uid, Outcome.GONE, NOT_LISTED)
         return meters
-
-    def _read(self, group: Iterator[tuple[Plan, Held | None]]) -> Iterator[Event]:
-        """Read a few meters: together, or whatever that does not bring, alone."""
-        read_at = self.run.clock.now()
-        for plan, held in group:
-            job = IntervalJob(self.api, self.filter, plan, self.rules, self.run.report)
-            yield from job.events(read_at, held)
 
     def _tell_of_old_data(self, plans: Iterable[Plan]) -> None:
         """Say that there is nothing to read since the start date, but before it."""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any, ClassVar, cast
 
 from singer_sdk import Stream
 from typing_extensions import override
 
 from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.outcomes import Report
 from tap_utility_intervals.floor.records import UsageRecord
 from tap_utility_intervals.providers.base import Job, Record, Session
 from tap_utility_intervals.providers.own_shape import Shape
 from tap_utility_intervals.providers.streams import EntityStream, OwnSourceStream
-from tap_utility_intervals.providers.utilityapi.bills import BillJob
+from tap_utility_intervals.providers.utilityapi.bills import BillJob, BillTask
 from tap_utility_intervals.providers.utilityapi.bookmarks import EventBookmark
 from tap_utility_intervals.providers.utilityapi.client import UtilityApi
 from tap_utility_intervals.providers.utilityapi.events import CONTEXT, EventJob
@@ -122,8 +122,9 @@ class Bills(OwnSourceStream):
 
     @override
     def jobs(self, session: Session) -> Iterator[Job]:
-        make = partial(_ShapedBills, self.shape, asking_for(self.name, session))
-        return cast("UtilityApiSession", session).usage_jobs(self.bookmarks, make)
+        ours, api = cast("UtilityApiSession", session), asking_for(self.name, session)
+        for task in ours.usage_tasks(self.bookmarks):
+            yield _ShapedBills(self.shape, api, task, ours.run.report).events
 
 
 class Events(OwnSourceStream):
@@ -146,13 +147,9 @@ class _ShapedBills(BillJob):
     """The bills of a few meters as they were sent."""
 
     def __init__(
-        self,
-        shape: Shape,
-        api: UtilityApi,
-        _: UtilityApi,
-        *rest: Any,  # noqa: ANN401 - as the base class
+        self, shape: Shape, api: UtilityApi, task: BillTask, report: Report
     ) -> None:
-        super().__init__(api, *rest)
+        super().__init__(api, task, report)
         self._shape = shape
         self._sent: dict[str, dict[str, Any]] = {}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import pickle
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -136,7 +137,7 @@ def intervals(
     result = Result(opened.run.report, clock)
     shelf = Shelf() if shelf is None else shelf
     try:
-        _act(opened.interval_jobs(shelf), shelf, result, cut)
+        _act(opened, opened.interval_tasks(shelf), shelf, result, cut)
     finally:
         opened.close()
     return result
@@ -148,7 +149,7 @@ def usage(sandbox: Sandbox, shelf: Shelf | None = None, **settings: Any) -> Resu
     result = Result(opened.run.report, clock)
     shelf = Shelf() if shelf is None else shelf
     try:
-        _act(opened.usage_jobs(shelf), shelf, result, None)
+        _act(opened, opened.usage_tasks(shelf), shelf, result, None)
     finally:
         opened.close()
     return result
@@ -162,8 +163,15 @@ def meters(sandbox: Sandbox, **settings: Any) -> list[MeterRecord]:
         opened.close()
 
 
-def _act(jobs: Iterator[Any], shelf: Shelf, result: Result, cut: int | None) -> None:
-    events = (event for job in jobs for event in job())
+def _act(
+    opened: NectarSession,
+    tasks: Iterator[Any],
+    shelf: Shelf,
+    result: Result,
+    cut: int | None,
+) -> None:
+    sent = (pickle.loads(pickle.dumps(task)) for task in tasks)  # as to a process
+    events = (event for task in sent for event in opened.read(task))
     for event in itertools.islice(events, cut):
         result.events.append(event)
         if isinstance(event, Reached):

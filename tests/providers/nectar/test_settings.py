@@ -90,10 +90,10 @@ def test_a_closed_session_asks_nothing_more(serve: Serve) -> None:
         world_of(connection("a", kwh_meter("a", hourly("a", 30))), page_size=10)
     )
     opened, _ = session(sandbox)
-    (job,) = opened.interval_jobs(Shelf())
+    (task,) = opened.interval_tasks(Shelf())
     opened.close()
     with pytest.raises(Stopped):
-        list(job())
+        list(opened.read(task))
 
 
 def test_a_session_closed_between_pages_stops(serve: Serve) -> None:

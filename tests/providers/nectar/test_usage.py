@@ -251,9 +251,9 @@ def test_a_usage_entry_names_its_meter_by_identifiers_at_last(serve: Serve) -> N
     opened, _ = session(sandbox)
     try:
         row = {"identifiers": [{"name": "METER", "value": "0-0a"}], "meter": None}
-        assert opened.directory.key_of_usage(row) == meters(sandbox)[0].meter_key
-        assert opened.directory.key_of_usage({"identifiers": []}) is None
+        assert opened.directory.meter_keys.of_usage(row) == meters(sandbox)[0].meter_key
+        assert opened.directory.meter_keys.of_usage({"identifiers": []}) is None
         other = {"identifiers": [{"name": "METER", "value": "other"}]}
-        assert opened.directory.key_of_usage(other) is None
+        assert opened.directory.meter_keys.of_usage(other) is None
     finally:
         opened.close()

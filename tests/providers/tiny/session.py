@@ -100,11 +100,14 @@ class TinySession:
         """The meter list, read once a run."""
         return self._list("meters")
 
-    def interval_jobs(self, bookmarks: Bookmarks) -> Iterator[Job]:
+    def interval_tasks(self, bookmarks: Bookmarks) -> Iterator[Job]:
         return self._jobs(bookmarks, self._intervals)
 
-    def usage_jobs(self, bookmarks: Bookmarks) -> Iterator[Job]:
+    def usage_tasks(self, bookmarks: Bookmarks) -> Iterator[Job]:
         return self._jobs(bookmarks, self._usage)
+
+    def read(self, task: Job) -> Iterator[Event]:
+        return task()
 
     def _jobs(self, bookmarks: Bookmarks, read: Read) -> Iterator[Job]:
         contexts = [{"provider": NAME, "meter_key": m["id"]} for m in self.listed]

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tap_utility_intervals.providers.utilityapi.mapping.bills import local_date, usage
-from tap_utility_intervals.providers.utilityapi.mapping.meters import meter
+from tap_utility_intervals.providers.utilityapi.mapping.meters import listed as listing
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
 DATES = {
@@ -43,7 +43,9 @@ def test_what_is_no_date_has_none(odd: Any) -> None:
 
 
 def of(service_class: str | None = None, uid: Any = "b1", **base: Any) -> Any:
-    listed = meter({"uid": "1", "base": {"service_class": service_class}}, "now")
+    listed = listing(
+        {"uid": "1", "base": {"service_class": service_class}}, "now"
+    ).meter
     return usage({"uid": uid, "base": base}, listed, "now")
 
 
@@ -106,7 +108,7 @@ def test_a_bill_keeps_its_instants_beside_its_dates() -> None:
 
 
 def test_times_without_a_zone_are_instants_where_the_zone_is_told() -> None:
-    listed = meter({"uid": "1"}, "now")
+    listed = listing({"uid": "1"}, "now").meter
     base = {"bill_start_date": "2026-02-01T00:00:00", "bill_end_date": "2026-03-01"}
     bill = {"uid": "b1", "base": base}
     for zone, instant in ((None, None), (PACIFIC, "2026-02-01T08:00:00Z")):

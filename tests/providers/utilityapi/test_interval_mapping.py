@@ -18,13 +18,13 @@ from tap_utility_intervals.floor.records import IntervalRecord
 from tap_utility_intervals.providers.utilityapi.intervals.twins import arranged
 from tap_utility_intervals.providers.utilityapi.mapping import readings as mapping
 from tap_utility_intervals.providers.utilityapi.mapping.intervals import rows
-from tap_utility_intervals.providers.utilityapi.mapping.meters import meter
+from tap_utility_intervals.providers.utilityapi.mapping.meters import listed as listing
 from tap_utility_intervals.providers.utilityapi.objects import block
 from tap_utility_intervals.singer.streams import narrowed
 from tap_utility_intervals.singer.writer import rendered
 from tests.providers.utilityapi.serving import held, quarter
 
-METER = meter({"uid": "58", "base": {"service_class": "res-electric"}}, "now")
+METER = listing({"uid": "58", "base": {"service_class": "res-electric"}}, "now").meter
 
 LONG = "123456789012345678901234567890." + "1" * 30
 numbers = st.sampled_from(

@@ -6,11 +6,16 @@ from typing import Any
 
 import pytest
 
-from tap_utility_intervals.providers.utilityapi.mapping.meters import commodity, meter
+from tap_utility_intervals.providers.utilityapi.mapping.meters import (
+    commodity,
+)
+from tap_utility_intervals.providers.utilityapi.mapping.meters import (
+    listed as listing,
+)
 
 
 def of(**item: Any) -> Any:
-    return meter({"uid": "1", **item}, "2026-01-01T00:00:00.000000Z")
+    return listing({"uid": "1", **item}, "2026-01-01T00:00:00.000000Z")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +91,7 @@ def test_coverage_is_a_list_of_objects_in_ascending_order(
 )
 def test_a_count_is_a_number_or_absent(sent: Any, count: Any, unreadable: Any) -> None:
     found = of(bill_count=sent)
-    assert found.bill_count == found.record.bill_count == count
+    assert found.meter.bill_count == found.record.bill_count == count
     assert found.record.unreadable == unreadable
 
 

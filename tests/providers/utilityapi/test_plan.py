@@ -22,7 +22,12 @@ from tap_utility_intervals.providers.utilityapi.intervals.plan import (
     plan_intervals,
 )
 from tap_utility_intervals.providers.utilityapi.intervals.promises import Comparison
-from tap_utility_intervals.providers.utilityapi.mapping.meters import Meter, meter
+from tap_utility_intervals.providers.utilityapi.mapping.meters import (
+    Meter,
+)
+from tap_utility_intervals.providers.utilityapi.mapping.meters import (
+    listed as listing,
+)
 from tap_utility_intervals.providers.utilityapi.rules import Rules
 from tests.providers.utilityapi.scripted import stamp
 
@@ -52,7 +57,7 @@ def listed(*ranges: Range, count: Any = 2_400, **more: Any) -> Meter:
     """A meter whose list tells of these covered stretches."""
     coverage = [[stamp(start), stamp(end)] for start, end in ranges]
     item = {"uid": "1", "status": "updated", "interval_count": count}
-    return meter({**item, "interval_coverage": coverage, **more}, stamp(NOW))
+    return listing({**item, "interval_coverage": coverage, **more}, stamp(NOW)).meter
 
 
 WHOLE = listed((day(100), day(0)))

@@ -19,7 +19,7 @@ from tap_utility_intervals.providers.utilityapi.entities import (
     Authorization,
     ListedMeter,
 )
-from tap_utility_intervals.providers.utilityapi.mapping.meters import meter
+from tap_utility_intervals.providers.utilityapi.mapping.meters import listed as of
 
 UTC = timezone.utc
 WANTED = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC))
@@ -84,9 +84,10 @@ FULL = [["2025-12-01T00:00:00Z", "2026-03-20T00:00:00Z"]]
 
 def listed(uid: str = "1", frequency: str = "off", **more: Any) -> ListedMeter:
     given = {"interval_coverage": FULL, "bill_coverage": FULL, **more}
+    record, meter = of({"uid": uid, "authorization_uid": "9", **given}, "now")
     return ListedMeter(
-        meter=meter({"uid": uid, **given}, "now"),
-        authorization_uid="9",
+        meter=meter,
+        record=record,
         frequency=frequency,
         refresh_day=5,
         is_activated=True,

@@ -19,7 +19,7 @@ from tap_utility_intervals.providers.utilityapi.intervals.start_filter import (
     StartFilter,
 )
 from tap_utility_intervals.providers.utilityapi.intervals.walk import Walk
-from tap_utility_intervals.providers.utilityapi.mapping.meters import meter
+from tap_utility_intervals.providers.utilityapi.mapping.meters import listed as listing
 from tap_utility_intervals.providers.utilityapi.pages import intervals_page
 from tests.providers.utilityapi.scripted import (
     NOW,
@@ -65,7 +65,7 @@ def encoded(body: Any) -> bytes:
 def learnt(script: Scripted) -> tuple[StartFilter, Any]:
     item = script.meter("1")
     rules = replace(RULES, start_date=NOW - 3 * DAY)
-    plan = plan_intervals(meter(item, stamp(NOW)), None, rules)
+    plan = plan_intervals(listing(item, stamp(NOW)).meter, None, rules)
     assert plan is not None
     known = StartFilter()
     known.learn(Pages(script), [plan])
@@ -107,7 +107,7 @@ def test_an_object_too_short_to_probe_tells_nothing() -> None:
 
 def test_a_walk_holds_each_block_once_however_often_it_comes() -> None:
     script = Scripted(days(NOW - 9 * DAY, NOW), limit=2)
-    one = meter(script.meter("1"), stamp(NOW))
+    one = listing(script.meter("1"), stamp(NOW)).meter
     plan = plan_intervals(one, None, RULES)
     assert plan is not None
     warnings: list[str] = []
@@ -128,7 +128,7 @@ def test_blocks_come_back_oldest_first_and_whole(
     monkeypatch.setattr(holding, "IN_MEMORY", 64)
     script = Scripted(days(NOW - 4 * DAY, NOW), order=lambda b: b["readings"][0]["end"])
     script.blocks.reverse()
-    one = meter(script.meter("1"), stamp(NOW))
+    one = listing(script.meter("1"), stamp(NOW)).meter
     plan = plan_intervals(one, None, RULES)
     assert plan is not None
     held = Held(one, lambda _: None)

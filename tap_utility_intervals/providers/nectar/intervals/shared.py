@@ -7,11 +7,12 @@ connections, and each has its intervals.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from itertools import chain
 
 from tap_utility_intervals.floor.records import IntervalRecord
-from tap_utility_intervals.providers.base import Event, Job, Rows
+from tap_utility_intervals.providers.base import Event, Rows
 from tap_utility_intervals.providers.nectar.listing import Connection
 from tap_utility_intervals.providers.nectar.mapping.intervals import newer
 
@@ -33,22 +34,25 @@ def groups(connections: Iterable[Connection]) -> list[list[Connection]]:
     return [group for group in found if group]
 
 
-def merged(jobs: Sequence[Job], group: Sequence[Connection]) -> Iterator[Event]:
+def accounts(group: Iterable[Connection]) -> set[str]:
+    """The accounts that more than one connection of a group has."""
+    return {one for one, count in Counter(_accounts(group)).items() if count > 1}
+
+
+def merged(events: Iterable[Event], accounts: AbstractSet[str]) -> Iterator[Event]:
     """The events of a group: of readings with one key the newest alone.
 
     Readings of shared accounts are held until all are read, and with them the
     bookmarks, so what is interrupted meanwhile begins again.
     """
-    shared: set[str | None] = {None}  # not every row names its account
-    shared |= {one for one, count in Counter(_accounts(group)).items() if count > 1}
+    shared = {None, *accounts}  # not every row names its account
     held: dict[tuple[object, ...], IntervalRecord] = {}
     rest: list[Event] = []
-    for job in jobs:
-        for event in job():
-            if isinstance(event, Rows):
-                yield Rows([row for row in event.rows if not _hold(row, shared, held)])
-            else:
-                rest.append(event)
+    for event in events:
+        if isinstance(event, Rows):
+            yield Rows([row for row in event.rows if not _hold(row, shared, held)])
+        else:
+            rest.append(event)
     rows = sorted(held.values(), key=lambda row: (row.interval_start, row.meter_key))
     for first in range(0, len(rows), ROWS_AT_ONCE):
         yield Rows(rows[first : first + ROWS_AT_ONCE])
@@ -56,7 +60,9 @@ def merged(jobs: Sequence[Job], group: Sequence[Connection]) -> Iterator[Event]:
 
 
 def _hold(
-    row: object, shared: set[str | None], held: dict[tuple[object, ...], IntervalRecord]
+    row: object,
+    shared: AbstractSet[str | None],
+    held: dict[tuple[object, ...], IntervalRecord],
 ) -> bool:
     """Keep a row that may be of a shared account, if it is the newest of its key."""
     if not isinstance(row, IntervalRecord) or row.account_id not in shared:

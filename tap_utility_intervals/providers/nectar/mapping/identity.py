@@ -6,7 +6,9 @@ is made from these, by one function for all three.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Any
 
 from tap_utility_intervals.floor.identifiers import canonical, service_point_key
@@ -99,6 +101,29 @@ class Siblings:
         if not keys and self._others is not None:
             return self._others.key(account, identifiers)
         return keys.pop() if len(keys) == 1 else None
+
+
+@dataclass(frozen=True)
+class MeterKeys:
+    """Finds the meters of usage entries."""
+
+    by_id: Mapping[str, str]
+    by_signature: Mapping[str, AbstractSet[str]]
+    account_of: Mapping[str, str]
+    """Account id by meter id."""
+
+    def of_usage(self, row: Entity) -> str | None:
+        """The key of a usage entry's meter; None when it cannot be told."""
+        meter_id = text(row.get("meter"))
+        if meter_id is not None and meter_id in self.by_id:
+            return self.by_id[meter_id]
+        identifiers = row.get("identifiers")
+        said = signature(identifiers)
+        account = text(row.get("account")) or self.account_of.get(meter_id or "")
+        if account is not None and said:
+            return meter_key(account, identifiers)
+        matching = self.by_signature.get(said, set())
+        return next(iter(matching)) if len(matching) == 1 else None
 
 
 def listed(identifiers: object) -> list[Any] | None:

@@ -103,9 +103,7 @@ class IntervalJob:
         """
         plan, found = self.plan, self._comparison
         meter, old = plan.meter, plan.old
-        asked = Asked(
-            PROVIDER, meter.uid, read_at, plan.wanted, meter.record.authorization_id
-        )
+        asked = Asked(PROVIDER, meter.uid, read_at, plan.wanted, meter.authorization_id)
         listed = meter.reading_count if plan.is_scan and found.reads_all else None
         hides_some = old.mixed and not self.rules.allow_mixed
         return coverage.covered(

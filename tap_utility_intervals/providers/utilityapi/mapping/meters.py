@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Any
+from typing import Any, NamedTuple
 
 from tap_utility_intervals.floor.identifiers import service_point_key
 from tap_utility_intervals.floor.instants import as_utc, seconds_form
@@ -27,7 +27,7 @@ COMMODITIES = {
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """What the tap remembers of a listed meter during a run."""
+    """What reading needs to know of a listed meter; nothing personal."""
 
     uid: str
     status: str | None
@@ -37,16 +37,21 @@ class Meter:
     bill_count: int | None
     bill_coverage: tuple[Range, ...]
     commodity: Commodity | None
+    authorization_id: str | None
+    is_covered_readably: bool
+    """Whether the list tells which stretches are covered, and all of it is read."""
+
+
+class Listed(NamedTuple):
+    """A meter as listed."""
+
     record: MeterRecord
-
-    @property
-    def is_covered_readably(self) -> bool:
-        """Whether the list tells which stretches are covered, and all of it is read."""
-        sent = self.record.interval_coverage is not None
-        return sent and "interval_coverage" not in (self.record.unreadable or {})
+    meter: Meter
 
 
-def meter(item: Mapping[str, Any], listed_at: str, zone: tzinfo | None = None) -> Meter:
+def listed(
+    item: Mapping[str, Any], listed_at: str, zone: tzinfo | None = None
+) -> Listed:
     """A listed meter.
 
     Raises:
@@ -92,8 +97,9 @@ def meter(item: Mapping[str, Any], listed_at: str, zone: tzinfo | None = None) -
         created_at=read.instant("created_at", item.get("created")),
         listed_at=listed_at,
     )
-    record.unreadable = read.unreadable
-    return Meter(
+    record.unreadable = unreadable = read.unreadable
+    is_readable = "interval_coverage" not in (unreadable or {})
+    found = Meter(
         uid=uid,
         status=record.status,
         status_ts=record.status_at,
@@ -102,8 +108,10 @@ def meter(item: Mapping[str, Any], listed_at: str, zone: tzinfo | None = None) -
         bill_count=record.bill_count,
         bill_coverage=bills,
         commodity=record.commodity,
-        record=record,
+        authorization_id=record.authorization_id,
+        is_covered_readably=record.interval_coverage is not None and is_readable,
     )
+    return Listed(record, found)
 
 
 def commodity(service_class: str | None) -> Commodity | None:
