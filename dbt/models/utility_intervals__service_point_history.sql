@@ -5,7 +5,9 @@ with ranked as (
         provider, meter_key, service_point_key,
         row_number() over (
             partition by provider, service_point_key
-            order by listed_at desc, created_at desc nulls last, meter_key desc
+            order by
+                is_listed desc, case when not is_listed then listed_at end desc,
+                created_at desc nulls last, meter_key desc
         ) as age,  -- 1 is the newest
         count(*) over (partition by provider, service_point_key) as meters
     from {{ ref('stg_utility_intervals__meters') }}

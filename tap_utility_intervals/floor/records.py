@@ -151,6 +151,8 @@ class MeterRecord(Struct):
     created_at: str | None = None
     updated_at: str | None = None
     listed_at: str | None = None
+    credential_name: str | None = None
+    listing: str | None = None
     unreadable: dict[str, str] | None = None
 
 

@@ -26,6 +26,7 @@ from tap_utility_intervals.floor.records import (
     MeterRecord,
     UsageRecord,
 )
+from tap_utility_intervals.providers.bookmarks import short_hash
 from tap_utility_intervals.providers.checkup import Checkup
 from tap_utility_intervals.settings.shared import JSONSchema, Settings
 
@@ -181,6 +182,27 @@ class Run:
     """The names of the streams that are synced: what they share is read once."""
     clock: Clock = field(default_factory=Clock)
     """Dates answers (`read_at`); goes on where the runs before have stopped."""
+
+    def listed(
+        self,
+        meters: Sequence[MeterRecord],
+        named: Mapping[str, Sequence[str]],
+        *,
+        is_whole: bool,
+    ) -> Sequence[MeterRecord]:
+        """Write onto meters whose list they are of, so that others do not vanish.
+
+        Args:
+            meters: those of one page or list.
+            named: setting to the only ids, or kinds, that were asked for.
+            is_whole: False when the list may have fallen short.
+        """
+        said = {name: sorted({*ids}) for name, ids in named.items() if ids}
+        listing = f"{' '.join(said)} {short_hash(said)}" if said else "all"
+        for meter in meters:
+            meter.credential_name = self.settings.credential_name
+            meter.listing = listing if is_whole else None
+        return meters
 
 
 Examine: TypeAlias = Callable[[Run, timedelta], Checkup]

@@ -23,16 +23,16 @@ MOST = 200
 OF_METER = "provider = $1 and meter_key = $2"
 
 LISTED = """
-    select
-        provider, meter_key, {columns},
-        listed_at < max(listed_at) over (partition by provider) as has_vanished
+    select r.provider, r.meter_key, {columns}, not m.is_listed as has_vanished
     from (
         select *, row_number() over (
             partition by provider, meter_key order by listed_at desc nulls last
         ) as place
         from meters
-    ) ranked
-    where place = 1
+    ) r
+    join stg_utility_intervals__meters m
+        on m.provider = r.provider and m.meter_key = r.meter_key
+    where r.place = 1
 """
 OF_LISTED = (
     *("source_meter_id", "utility", "commodity", "status", "is_active"),
@@ -202,7 +202,9 @@ class Meter:
 def meters(database: Database) -> list[Meter]:
     """All meters that are listed or have readings, without their rows."""
     there = database.columns("meters")
-    columns = (name if name in there else f"null as {name}" for name in OF_LISTED)
+    columns = (
+        f"r.{name}" if name in there else f"null as {name}" for name in OF_LISTED
+    )
     sql = LISTED.format(columns=", ".join(columns))
     listed = {(r["provider"], r["meter_key"]): r for r in database.rows(sql)}
     channels: dict[tuple[str, str], list[Row]] = {}

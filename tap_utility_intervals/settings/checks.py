@@ -67,6 +67,10 @@ def _check_values(config: Mapping[str, Any], providers: Sequence[Checked]) -> No
         raise ConfigError(either, problem)
     for provider in used:
         provider.check(config, settings)
+        if settings.credential_name == config[provider.credential]:
+            # It stands in the warehouse.
+            problem = f"must be a name of your own, not {provider.credential}"
+            raise ConfigError("credential_name", problem, '"acme-west"')
 
 
 def base_url(setting: str, value: str, *, allow_insecure_http: bool) -> str:

@@ -118,6 +118,16 @@ SETTINGS: dict[str, JSONSchema] = {
             "Loopback addresses are always allowed."
         ),
     },
+    "credential_name": {
+        "type": ["string", "null"],
+        "title": "Credential name",
+        "description": (
+            "A name of your own for this configuration's credentials, once several of "
+            "a provider fill one warehouse; rows of `meters` hold it. Not the "
+            "credential itself."
+        ),
+        "examples": ["acme-west"],
+    },
     "state_interval_seconds": {
         "type": "number",
         "minimum": 0,
@@ -167,6 +177,7 @@ class Settings:
     max_retries: int
     max_response_bytes: int
     allow_insecure_http: bool
+    credential_name: str | None
     user_agent: str | None
 
     @classmethod
@@ -199,6 +210,7 @@ class Settings:
             max_retries=given["max_retries"],
             max_response_bytes=int(given["max_response_mb"] * 1_000_000),
             allow_insecure_http=given["allow_insecure_http"],
+            credential_name=given.get("credential_name"),
             user_agent=agent,
         )
 

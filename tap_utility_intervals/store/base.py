@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from tap_utility_intervals.arrow.schemas import schema
 from tap_utility_intervals.floor.errors import TapError
-from tap_utility_intervals.singer.state import Changes
+from tap_utility_intervals.singer.state import VERSION, Changes
 
 BOOKMARKS = "_utility_intervals_bookmarks"
 """The table of bookmarks: stream, source, bookmark; the last two are JSON."""
@@ -24,7 +24,8 @@ RESTATEMENTS = "restatements"
 Place: TypeAlias = tuple[str, str]
 """Whose bookmark it is: the stream, and the source's context as JSON text.
 
-The text is empty for what is remembered of the stream as a whole.
+The text is empty for what is remembered of the stream as a whole. It holds the
+`credential_name` too, if one is set: each credential has bookmarks of its own.
 """
 
 
@@ -96,10 +97,17 @@ class Pending:
         self.rows += rows.num_rows
         self.bytes += rows.nbytes
 
-    def note(self, stream: str, changes: Changes) -> None:
-        """Add bookmarks that cover rows which are already here, or committed."""
+    def note(self, stream: str, changes: Changes, whose: str | None = None) -> None:
+        """Add bookmarks that cover rows which are already here, or committed.
+
+        Args:
+            stream: of which stream.
+            changes: by source.
+            whose: the `credential_name`.
+        """
+        named = {} if whose is None else {"credential_name": whose}
         for key, entry in changes.items():
-            context = json.dumps(dict(key)) if key else ""
+            context = json.dumps({**dict(key), **named}) if key else ""
             text = None if entry is None else msgspec.json.encode(entry).decode()
             self.bookmarks[stream, context] = text
 
@@ -128,13 +136,21 @@ class Store(Protocol):
         """
 
 
+def is_of(place: Place, whose: str | None) -> bool:
+    """Whether a credential of that name goes by a bookmark."""
+    found: Any = json.loads(place[1]) if place[1] else {}
+    return not found or found.get("credential_name") == whose
+
+
 def state_of(bookmarks: Mapping[Place, str]) -> dict[str, Any]:
     """Return bookmarks as STATE has them."""
     streams: dict[str, Any] = {}
     for (stream, source), text in sorted(bookmarks.items()):
         entry = msgspec.json.decode(text)
+        # No store is older than this; not every stream notes it beside its sources.
+        found = streams.setdefault(stream, {"version": VERSION})
         if source:
-            streams.setdefault(stream, {}).setdefault("partitions", []).append(entry)
+            found.setdefault("partitions", []).append(entry)
         else:
-            streams.setdefault(stream, {}).update(entry)
+            found.update(entry)
     return {"bookmarks": streams}

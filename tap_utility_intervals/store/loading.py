@@ -19,6 +19,7 @@ from tap_utility_intervals.store.base import (
     Store,
     StoreError,
     Table,
+    is_of,
     state_of,
     table_of,
 )
@@ -54,12 +55,13 @@ def load(
         StoreError: the store cannot be used, or another load has it.
     """
     with store.alone():
-        kept = store.bookmarks()
+        whose = config.get("credential_name") or None
+        kept = {p: t for p, t in store.bookmarks().items() if is_of(p, whose)}
         # What is noted of a stream as a whole is no bookmark: clocks must pass it.
         used = {p: text for p, text in kept.items() if not (full_refresh and p[1])}
         tap = ArrowTap.of(config, state_of(used))
         tap.select(streams)
-        loading = Loading(tap, store)
+        loading = Loading(tap, store, whose)
         loading.forget([place for place in kept if place not in used])
         return loading.run()
 
@@ -67,8 +69,9 @@ def load(
 class Loading:
     """One load: commits, and how it ends."""
 
-    def __init__(self, tap: ArrowTap, store: Store) -> None:
-        """Load what `tap` reads into `store`, which is ours alone."""
+    def __init__(self, tap: ArrowTap, store: Store, whose: str | None = None) -> None:
+        """Load what `tap` reads into `store`, with bookmarks of that credential."""
+        self._whose = whose
         self._source = tap
         self._store = store
         self._pending = Pending()
@@ -120,7 +123,7 @@ class Loading:
 
     def _take(self, item: Item) -> None:
         if not isinstance(item, Batch):
-            self._pending.note(item.stream, item.changes)
+            self._pending.note(item.stream, item.changes, self._whose)
             return
         if self._is_due():  # with the bookmarks that followed the rows before
             self._commit()

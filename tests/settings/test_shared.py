@@ -66,6 +66,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("allow_insecure_http", 0, TRUTH),
     ("state_interval_seconds", -0.5, "must be at least 0"),
     ("state_interval_seconds", 301, "must be at most 300"),
+    ("credential_name", 7, TEXT),
+    ("credential_name", SECRET, "must be a name of your own, not utilityapi_api_token"),
     ("user_agent", 7, TEXT),
     ("user_agent", "two\nlines", "must be plain ASCII on one line"),
     ("user_agent", "é", "must be plain ASCII on one line"),

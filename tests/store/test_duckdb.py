@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -34,6 +35,7 @@ from tests.store.loads import (
     Fuse,
     Fused,
     Warehouse,
+    hours,
     killed,
     rows,
     small_world,
@@ -270,6 +272,31 @@ def test_bookmarks_come_back_as_they_were(warehouse: Warehouse) -> None:
     pending.note("usage", {one: None})
     store.commit(pending)
     assert state_of(store.bookmarks()) == {"bookmarks": {"usage": {"version": 2}}}
+
+
+def test_each_credential_goes_by_its_own_bookmarks(warehouse: Warehouse) -> None:
+    """A second one does not forget the first one's, though it lists others."""
+    worlds = {name: small_world() for name in ("west", "east")}
+    worlds["east"] = replace(
+        worlds["east"], utilityapi=[UtilityMeter("201", hours("2026-02-20", 99))]
+    )
+
+    def run(name: str | None, **options: Any) -> set[str]:
+        """Load from a credential's API; the meters whose intervals were asked for."""
+        with Sandbox(worlds[name or "west"]) as sandbox:
+            warehouse.settings = {"credential_name": name}
+            assert warehouse.load(sandbox, "utilityapi", **options) == 0
+            asked = [r.query for r in sandbox.requests if r.path.endswith("/intervals")]
+        return {uid for uid in ("101", "102", "103", "201") if uid in repr(asked)}
+
+    assert run("west") == {"101", "102", "103"}
+    assert run("east") == {"201"}
+    assert run("west") == run("east") == set()
+    # Read again by one credential, the others' bookmarks stay.
+    assert run("east", full_refresh=True) == {"201"}
+    assert run("west") == run("east") == set()
+    assert run(None) == {"101", "102", "103"}
+    assert run(None) == run("west") == run("east") == set()
 
 
 def test_what_is_no_warehouse_or_open_elsewhere_is_one_sentence(

@@ -341,6 +341,52 @@ def test_a_bill_that_its_meter_no_longer_has_is_withdrawn(store: Store) -> None:
     assert found == {"new", "n-old", "n-new"}
 
 
+# --- meters ---------------------------------------------------------------------------
+
+ALL = {"listing": "all"}
+ACME = {"credential_name": "acme", **ALL}
+ONE, TWO, SHORT = ({**ACME, "listing": said} for said in ("m 1", "m 2", None))
+LISTS: dict[str, tuple[list[tuple[int, str, Row]], str]] = {
+    # Day, keys of the meters that were listed, and how; then who is current.
+    "one credential": ([(1, "ab", ALL), (2, "a", ALL)], "a"),
+    "another credential": ([(1, "ab", ACME), (2, "c", ALL)], "abc"),
+    "another, then its own": ([(1, "ab", ACME), (2, "c", ALL), (3, "b", ACME)], "bc"),
+    "some meters": ([(1, "abc", ACME), (2, "ab", ONE)], "abc"),
+    "the same ones again": ([(1, "abc", ACME), (2, "ab", ONE), (3, "a", ONE)], "ac"),
+    "some, others, all": (
+        [(1, "abc", ACME), (2, "a", ONE), (3, "b", TWO), (4, "bc", ACME)],
+        "bc",
+    ),
+    "one that fell short": ([(1, "abc", ACME), (2, "a", SHORT)], "abc"),
+    "and a whole one": ([(1, "abc", ACME), (2, "ab", SHORT), (3, "b", ACME)], "b"),
+    "from before 0.2": ([(1, "ab", {}), (2, "a", {})], "ab"),
+    "from before, and now": ([(1, "ab", {}), (2, "a", ALL)], "a"),
+}
+
+
+def test_vanished_is_judged_by_credential_and_filter(store: Store) -> None:
+    for number, (lists, _) in enumerate(LISTS.values()):
+        for day, keys, how in lists:
+            store.load("meters", [
+                {
+                    "provider": "utilityapi",
+                    "meter_key": f"{number}{key}",
+                    "listed_at": f"2026-05-{day:02}T00:00:00.000000Z",
+                    # Each case has credentials of its own.
+                    **how,
+                    "credential_name": f"{number}{how.get('credential_name', '')}",
+                }
+                for key in keys
+            ])  # fmt: skip
+    listed = store.query("select meter_key as k, is_listed from "
+                         "stg_utility_intervals__meters")  # fmt: skip
+    for number, (name, (_, expected)) in enumerate(LISTS.items()):
+        mine = sorted(
+            r["k"] for r in listed if r["k"][0] == str(number) and r["is_listed"]
+        )
+        assert "".join(k[1:] for k in mine) == expected, name
+
+
 def test_a_meter_of_unknown_zone_is_listed_and_not_summed(store: Store) -> None:
     load(store, nectar(every(60, "1.0", "2.0")))
     assert store.query(DAILY) == []

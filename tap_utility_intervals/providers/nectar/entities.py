@@ -121,9 +121,17 @@ class Directory:
     @property
     def is_complete(self) -> bool:
         """Whether every company there is was listed with all its connections."""
-        is_sure = all(self.client.is_sure.values())
         has_all = not any(part.error for part in self._connection_parts)
-        return is_sure and self._only is None and has_all
+        return self._is_sure and self._only is None and has_all
+
+    @property
+    def has_all_meters(self) -> bool:
+        """Whether no company that was asked for kept a meter back."""
+        return self._is_sure and not self.half_known
+
+    @property
+    def _is_sure(self) -> bool:
+        return all(self.client.is_sure.values())
 
     @_Once
     def _every_meter(self) -> list[Meter]:

@@ -80,9 +80,10 @@ class NectarSession:
         )
         transport.spool.share(SHARED, run.selected)
         self.types = own.datasource_types
+        self.companies = own.companies
         self.client = Client(transport, run.report, self.workers)
         self.directory = Directory(
-            self.client, run.report, own.companies or None, self.types
+            self.client, run.report, self.companies or None, self.types
         )
 
     def ping(self) -> None:
@@ -92,8 +93,13 @@ class NectarSession:
     def meters(self) -> Iterator[Sequence[MeterRecord]]:
         """All meters, page by page; what a company does not show is reported."""
         records = self.directory.records(micros_form(self.run.started))
+        named = {
+            "nectar_companies": self.companies,
+            "nectar_datasource_types": self.types,
+        }
+        is_whole = self.directory.has_all_meters
         while page := list(islice(records, ROWS_AT_ONCE)):
-            yield page
+            yield self.run.listed(page, named, is_whole=is_whole)
         self.directory.tell_of_missing_meters()
 
     def read(self, task: IntervalTask | CompanyTask) -> Iterator[Event]:

@@ -172,8 +172,10 @@ class BillJob:
         self, meter: Meter, found: Mapping[str, UsageRecord]
     ) -> Iterator[Rows | Reached]:
         rows = [record for record in found.values() if self._is_wanted(record)]
-        if self.is_incomplete or lacking(meter, found):
-            # Beside a newer `listed_at`, those that did not come would look withdrawn.
+        is_cut = len(rows) < len(found) and self.rules.end_date is not None
+        if self.is_incomplete or is_cut or lacking(meter, found):
+            # Beside a newer `listed_at`, those that did not come would look withdrawn,
+            # and so would what a backfill leaves out.
             for row in rows:
                 row.listed_at = None
         if rows:

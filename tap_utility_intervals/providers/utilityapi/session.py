@@ -90,7 +90,12 @@ class UtilityApiSession:
 
     def meters(self) -> Iterator[Sequence[MeterRecord]]:
         """All meters as the listing has them."""
-        yield [meter.record for meter in self.listed]
+        named = {
+            "utilityapi_authorizations": self.settings.authorizations,
+            "utilityapi_meters": self.settings.meters,
+        }
+        records = [one.meter.record for one in self.listed]
+        yield self.run.listed(records, named, is_whole=self._has_whole_list)
 
     @cached_property
     def listed(self) -> list[entities.ListedMeter]:
@@ -160,15 +165,19 @@ class UtilityApiSession:
 
     def _sources(self, bookmarks: Bookmarks) -> list[Meter]:
         meters = [one.meter for one in self.listed]
-        if not (self.settings.is_filtered or "/meters" in self.api.open_ended):
-            # Under a filter the others still exist, and perhaps beyond a page that does
-            # not say whether it is the last one; their bookmarks stay.
+        if self._has_whole_list and not self.settings.is_filtered:
+            # Under a filter the others still exist; their bookmarks stay.
             bookmarks.keep_only(PROVIDER, map(context, meters))
         there = {meter.uid for meter in meters}
         for uid in self.settings.meters:
             if uid not in there:
                 self.run.report.add(PROVIDER, uid, Outcome.GONE, NOT_LISTED)
         return meters
+
+    @property
+    def _has_whole_list(self) -> bool:
+        """Whether none may be beyond a page that does not say if it is the last."""
+        return "/meters" not in self.api.open_ended
 
     def _tell_of_old_data(self, plans: Iterable[Plan]) -> None:
         """Say that there is nothing to read since the start date, but before it."""
