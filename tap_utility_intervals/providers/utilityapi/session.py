@@ -94,7 +94,7 @@ class UtilityApiSession:
             "utilityapi_authorizations": self.settings.authorizations,
             "utilityapi_meters": self.settings.meters,
         }
-        records = [one.meter.record for one in self.listed]
+        records = [one.record for one in self.listed]
         yield self.run.listed(records, named, is_whole=self._has_whole_list)
 
     @cached_property
