@@ -28,7 +28,8 @@ def ours(
     """A link as a URL of the configured origin; None where it leads elsewhere.
 
     Servers behind a proxy call themselves http for https, leave their port out, or
-    spell their host in another way: path and query are theirs, the origin is ours.
+    have another name for themselves: path and query are theirs, the origin is ours. A
+    link to another name is one to this list only if it has the very path of the page.
     What looks like a credential is left out, for the header holds it.
 
     Args:
@@ -41,7 +42,8 @@ def ours(
         return None
     try:
         base, url = urlsplit(base_url), urlsplit(urljoin(base_url + page, link))
-        is_ours = link != "" and "@" not in url.netloc and _is_same(url, base)
+        is_known = _is_host_of(base, url) or url.path == base.path + page
+        is_ours = link != "" and is_known and _is_plain(url, base)
     except ValueError:
         is_ours = False
     if not is_ours:
@@ -54,17 +56,16 @@ def ours(
     return SplitResult(base.scheme, base.netloc, path, query, "")
 
 
-def _is_same(url: SplitResult, base: SplitResult) -> bool:
-    """Whether a host is ours, in any spelling, and its port ours or left out."""
+def _is_host_of(base: SplitResult, url: SplitResult) -> bool:
+    """Whether a host is ours, in any spelling."""
+    return (url.hostname or "").rstrip(".") == (base.hostname or "").rstrip(".")
+
+
+def _is_plain(url: SplitResult, base: SplitResult) -> bool:
+    """Whether a link has no user, a host, and our port or that of its scheme."""
     scheme, host, port = origin(url)
-    _, our_host, our_port = origin(base)
-    names = {(name or "").rstrip(".") for name in (host, our_host)}
-    return (
-        scheme in _PORTS
-        and names != {""}
-        and len(names) == 1
-        and (port == our_port or url.port is None)
-    )
+    is_usual = scheme in _PORTS and port in {_PORTS[scheme], origin(base)[2]}
+    return is_usual and bool((host or "").strip(".")) and "@" not in url.netloc
 
 
 def _is_token(part: str) -> bool:

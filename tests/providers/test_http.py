@@ -891,6 +891,9 @@ def test_a_link_on_the_same_origin_is_followed(server: Server) -> None:
         "things?after=1",
         "./things?after=1",
         "?after=1",
+        "http://localhost:{port}/v1/things?after=1",
+        "https://internal.example/v1/things?after=1",
+        "http://internal.example:80/v1/things?after=1&access_token=x",
     ],
 )
 def test_a_link_to_our_host_in_any_spelling_is_followed_on_the_configured_origin(
@@ -917,6 +920,25 @@ def test_the_origin_is_always_the_configured_one(base: str, link: str) -> None:
     found = links.ours(link, "/x", base)
     assert found is not None
     assert found.geturl() == f"{base}/x"
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "http://internal.example/v1/others?after=1",
+        "http://internal.example/things?after=1",
+        "http://internal.example/v1/things/../others?after=1",
+        "http://internal.example/v1/%74hings?after=1",
+        "http://internal.example:8080/v1/things?after=1",
+        "http://me@internal.example/v1/things?after=1",
+        "ftp://internal.example/v1/things?after=1",
+        "http://./v1/things?after=1",
+    ],
+)
+def test_a_link_to_another_host_needs_the_path_of_its_page_and_a_usual_port(
+    link: str,
+) -> None:
+    assert links.ours(link, "/things", "https://acme.example/v1") is None
 
 
 ECHOED = [
