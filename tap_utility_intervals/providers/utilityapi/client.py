@@ -32,6 +32,9 @@ UIDS_PER_URL = 100
 MOST_BARREN_PAGES = 100
 """Pages without an object, one after the other, before a listing is given up."""
 
+MOST_PAGES = 10_000
+"""Of one listing, before it is given up: a server may find a further page always."""
+
 MOST_REPEATS = 3
 """Pages with the very blocks of the page before, in turn, before a listing is begun
 again: a block may be listed twice, and the meter list tells whether all came."""
@@ -47,14 +50,18 @@ class NextLink(BaseHATEOASPaginator):
     """Follows `{"meters": […], "next": "https://…/meters?after=234"}`, null at the end.
 
     It walks decoded pages rather than responses, so that a body is decoded once. A link
-    that leaves the configured origin, or that was followed before, is an error.
+    that leaves the configured origin, or that was followed before, is an error; and so
+    is a list without an end.
     """
 
-    def __init__(self, transport: Transport, path: str) -> None:
-        """Begin before the first page of `path`."""
+    def __init__(
+        self, transport: Transport, path: str, source: str | None = None
+    ) -> None:
+        """Begin before the first page of `path`, which is asked about a source."""
         super().__init__()
         self._transport = transport
         self._path = path
+        self._source = source
         self._seen: set[str] = set()
         self._barren = 0
 
@@ -73,6 +80,11 @@ class NextLink(BaseHATEOASPaginator):
         if url in self._seen:
             raise self._unsafe("sent a next link for the second time")
         self._seen.add(url)
+        if len(self._seen) >= MOST_PAGES:
+            provider, problem = self._transport.endpoint.provider, "goes on without end"
+            raise errors.Unavailable(
+                provider, self._path, source=self._source, problem=problem
+            )
         self._barren = 0 if response.items else self._barren + 1
         if self._barren > MOST_BARREN_PAGES:
             raise self._unsafe("sent one empty page after the other")
@@ -80,7 +92,9 @@ class NextLink(BaseHATEOASPaginator):
 
     def _unsafe(self, problem: str) -> errors.UnsafeLink:
         provider = self._transport.endpoint.provider
-        return errors.UnsafeLink(provider, self._path, problem=problem)
+        return errors.UnsafeLink(
+            provider, self._path, source=self._source, problem=problem
+        )
 
 
 class ListingEnded(Exception):  # noqa: N818 - not an error: the cursor grew stale
@@ -225,7 +239,7 @@ class UtilityApi:
             ListingEnded: when a `next` link is refused although the list was not.
             errors.ProviderError: as `Transport.get`.
         """
-        paginator, repeats = NextLink(self.transport, path), 0
+        paginator, repeats = NextLink(self.transport, path, source), 0
         chosen: Any = {"decode": decode, "source": source, "reader": self.reader}
         page = self._whole(path, partial(self.transport.get, path, params, **chosen))
         while True:
