@@ -65,7 +65,8 @@ def doctor(*, sources: Sequence[str], stale_days: int, as_json: bool) -> None:
     else:
         for title, checkup in checkups:
             click.echo("\n".join(_lines(title, checkup)) + "\n")
-        click.echo("Something needs you." if ill else "All is well.")
+        verdict = "Something needs you." if ill else "All is well."
+        click.secho(verdict, bold=True, fg="red" if ill else "green")
     raise SystemExit(1 if ill else 0)
 
 
@@ -93,17 +94,20 @@ def _as_json(checkup: Checkup) -> dict[str, Any]:
 
 
 def _lines(title: str, checkup: Checkup) -> Iterator[str]:
-    yield f"{title} ({checkup.base_url})"
+    yield click.style(f"{title} ({checkup.base_url})", bold=True)
     for shown in checkup.tables:
         yield ""
-        yield f"{shown.name.capitalize()}: {len(shown.rows):,}"
+        yield click.style(f"{shown.name.capitalize()}: {len(shown.rows):,}", bold=True)
         if shown.rows:
             yield from (f"  {line}" for line in table(shown.headings, shown.rows))
-    for heading, needs_person in (("Needs a person", True), ("To know", False)):
+    for heading, needs_person, colour in (
+        ("Needs a person", True, "red"),
+        ("To know", False, "yellow"),
+    ):
         chosen = [f for f in checkup.findings if f.needs_person is needs_person]
         if chosen:
             yield ""
-            yield heading
+            yield click.style(heading, bold=True, fg=colour)
             yield from (f"  {line}" for line in _findings(chosen))
     if checkup.estimate:
         yield ""

@@ -6,8 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
+from click.testing import CliRunner
 
+from tap_utility_intervals.cli import main
 from tap_utility_intervals.sandbox import (
     Account,
     Authorization,
@@ -55,6 +58,15 @@ def test_a_healthy_account_needs_nobody(tiny: Shell) -> None:
     found = examined(tiny)
     assert [p["is_reachable"] for p in found["providers"]] == [True, True]
     assert kinds(found, "utilityapi") == kinds(found, "nectar") == {}
+
+
+def test_a_terminal_has_colours_and_a_pipe_the_same_words_without(tiny: Shell) -> None:
+    tiny.configure(nectar_api_key="refused")
+    words = ["doctor", "--config", str(tiny.folder / "config.json")]
+    terminal = CliRunner().invoke(main, words, color=True).stdout
+    assert click.style("Needs a person", bold=True, fg="red") in terminal
+    assert click.style("Something needs you.", bold=True, fg="red") in terminal
+    assert click.unstyle(terminal) == tiny("doctor").stdout
 
 
 def test_it_lists_what_is_reachable(tiny: Shell) -> None:
