@@ -124,6 +124,11 @@ class Report:
         if not before:
             self.logger.warning("%s (further ones are counted)", what)
 
+    def decided(self, provider: str, source: str, what: str) -> None:
+        """Say at DEBUG why a source is read, left alone, or read again."""
+        if self.logger.isEnabledFor(logging.DEBUG):
+            self.logger.debug("%s %s is %s", provider, printable(source), what)
+
     def note(self, what: str) -> None:
         """Count what is worth a line in the summary, and no warning."""
         with self._lock:

@@ -113,6 +113,16 @@ class Terms:
             return False
         return old.seen is None or self.rescan.is_due(old.scanned)
 
+    def why(self, old: Mark | None) -> str:
+        """How a source is read, and why, as the log says it."""
+        if old is None:
+            return "read whole: it never was"
+        if self.must_scan(old):
+            is_same = old.of == self.of and not is_earlier(self.since, old.since)
+            news = "it is time to look for what is hidden"
+            return f"read whole: {news if is_same else 'what is asked for has changed'}"
+        return "read on from where it was left" if old.resume else "read for changes"
+
     @property
     def read(self) -> datetime:
         """This run's start, in whole seconds."""

@@ -159,6 +159,7 @@ class NectarSession:
             name = context["company_id"]
             terms, filters = self._company_terms(name), self.directory.filters
             is_known = name not in half_known
+            self.run.report.decided(PROVIDER, name, terms.why(old))
             yield CompanyTask(context, old, terms, filters, keys, is_known)
 
     def close(self) -> None:
@@ -203,6 +204,7 @@ class NectarSession:
         # What is half known now may be as it was.
         of = mapped if is_known or old is None else old.of
         terms = self._terms(connection.id, of)
+        self.run.report.decided(PROVIDER, connection.id, terms.why(old))
         return ConnectionTask(context, old, terms, wish, to_record, directory.filters)
 
     def _company_terms(self, company_id: str) -> marks.Terms:

@@ -106,6 +106,8 @@ class BillJob:
         """The same job for some of its meters."""
         some = copy(self)
         some.meters = {meter.uid: meter for meter in meters}
+        for uid in some.meters:
+            self.report.decided(PROVIDER, uid, "asked for bills again, with fewer")
         some.is_incomplete = False
         return some
 
@@ -252,12 +254,17 @@ def grouped(meters: Iterable[Meter], size: int) -> Iterator[list[Meter]]:
         yield group
 
 
-def bills_changed(meter: Meter, old: BillBookmark | None, rules: Rules) -> bool:
-    """Whether a meter's bills must be read."""
+def why_bills_are_due(
+    meter: Meter, old: BillBookmark | None, rules: Rules
+) -> str | None:
+    """Why a meter's bills must be read; None if they need not."""
     listed = bill_listing(meter, rules)
-    if old is None or listed is None or old.listed != listed:
-        return True
-    return rules.rescan.is_due(old.scanned or 0)
+    if old is None:
+        return "they never were"
+    if listed is None or old.listed != listed:
+        return "nothing proves that they are as they were"
+    is_due = rules.rescan.is_due(old.scanned or 0)
+    return "it is time to look for what is hidden" if is_due else None
 
 
 def bill_listing(meter: Meter, rules: Rules) -> str | None:

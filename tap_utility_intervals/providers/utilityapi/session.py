@@ -19,8 +19,8 @@ from tap_utility_intervals.providers.spool import Shared
 from tap_utility_intervals.providers.utilityapi import entities
 from tap_utility_intervals.providers.utilityapi.bills import (
     BillTask,
-    bills_changed,
     grouped,
+    why_bills_are_due,
 )
 from tap_utility_intervals.providers.utilityapi.bookmarks import (
     BillBookmark,
@@ -134,8 +134,9 @@ class UtilityApiSession:
             old = self.remembered(IntervalBookmark, bookmarks.get(context(meter)))
             plan = plan_intervals(meter, old, self.rules)
             if plan is None:
-                self.run.report.add(PROVIDER, meter.uid, Outcome.UNCHANGED)
+                self._leave_alone(meter, "intervals")
             else:
+                self.run.report.decided(PROVIDER, meter.uid, plan.why)
                 plans.append(plan)
         plans.sort(key=_last_read)
         self._tell_of_old_data(plans)
@@ -151,17 +152,24 @@ class UtilityApiSession:
         olds: dict[str, BillBookmark | None] = {}
         for meter in self._sources(bookmarks):
             old = self.remembered(BillBookmark, bookmarks.get(context(meter)))
-            if bills_changed(meter, old, self.rules):
+            why = why_bills_are_due(meter, old, self.rules)
+            if why is None:
+                self._leave_alone(meter, "bills")
+            else:
+                self.run.report.decided(PROVIDER, meter.uid, f"asked for bills: {why}")
                 changed.append(meter)
                 olds[meter.uid] = old
-            else:
-                self.run.report.add(PROVIDER, meter.uid, Outcome.UNCHANGED)
         # Never or longest unread first: interrupted again and again, all are reached.
         changed.sort(key=lambda meter: ((old := olds[meter.uid]) and old.scanned) or 0)
         self.run.report.expect(len(changed))
         for some in grouped(changed, self.per_request):
             theirs = {meter.uid: olds[meter.uid] for meter in some}
             yield BillTask(tuple(some), theirs, self.rules, self.listed_at)
+
+    def _leave_alone(self, meter: Meter, what: str) -> None:
+        self.run.report.add(PROVIDER, meter.uid, Outcome.UNCHANGED)
+        why = f"not asked for {what}: it is listed as it was"
+        self.run.report.decided(PROVIDER, meter.uid, why)
 
     def _sources(self, bookmarks: Bookmarks) -> list[Meter]:
         meters = [one.meter for one in self.listed]

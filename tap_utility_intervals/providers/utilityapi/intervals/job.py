@@ -153,6 +153,8 @@ class IntervalJob:
         may_hide = self.filter.known not in {Filter.CUTS, Filter.SENDS_WHOLE}
         if has_grown or (start is not None and found.is_unexplained(may_hide=may_hide)):
             self._is_cut = False
+            uid, why = self.plan.meter.uid, "read again without start: readings lack"
+            self.report.decided(PROVIDER, uid, why)
             self.walk.collect(self.held, self.plan, None)
 
     def _surveyed(self) -> Comparison:

@@ -9,7 +9,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from tap_utility_intervals.floor.instants import EARLIEST, FAR, earlier, later
+from tap_utility_intervals.floor.instants import (
+    EARLIEST,
+    FAR,
+    earlier,
+    later,
+    seconds_form,
+)
 from tap_utility_intervals.floor.ranges import Range, Window, clip, merge
 from tap_utility_intervals.providers.bookmarks import DAY
 from tap_utility_intervals.providers.utilityapi.bookmarks import (
@@ -45,6 +51,8 @@ class Plan:
     """Where the listing covers more than the last time."""
     holes: tuple[Window, ...] = ()
     """Before all that is wanted, what was promised and did not come the last time."""
+    why: str = ""
+    """As the log says it."""
 
     @property
     def start(self) -> datetime | None:
@@ -76,14 +84,17 @@ def plan_intervals(
     """What to read of a meter's readings, or None when it has not changed."""
     old = old or IntervalBookmark()
     whole = Plan(meter, (_everything(rules),), old, is_scan=True)
-    if old.rules != rules.digest or _is_scan_due(old, rules):
-        return whole
+    if old.rules != rules.digest:
+        news = "rows are made otherwise" if old.rules else "it never was"
+        return replace(whole, why=f"read whole: {news}")
+    if _is_scan_due(old, rules):
+        return replace(whole, why="read whole: it is time to look for what is hidden")
     beyond = list(_beyond_known(old, rules))
     if old.listed == interval_listing(meter) and not beyond:
         return None
     added = added_coverage(meter, old)
     if old.newest is None or old.edge is None or added is None:
-        return whole  # nothing tells where it grew
+        return replace(whole, why="read whole: nothing tells where it grew")
     # After a change of `lookback_days` the longer one counts once more.
     lookback = min(earlier(old.newest, rules.lookback), old.edge.start)
     padded = [(earlier(start, DAY), later(end, DAY)) for start, end in added]
@@ -91,7 +102,9 @@ def plan_intervals(
     wanted = tuple(_as_windows(clip(ranges, _everything(rules))))
     if not wanted:
         return None
-    plan = replace(whole, wanted=wanted, is_scan=False, added=tuple(added))
+    begins = seconds_form(wanted[0].start or EARLIEST)
+    why = f"read from {begins} on: what is listed or asked for is not as it was"
+    plan = replace(whole, wanted=wanted, is_scan=False, added=tuple(added), why=why)
     return _since(old.edge, replace(plan, holes=tuple(_holes(plan, rules))))
 
 

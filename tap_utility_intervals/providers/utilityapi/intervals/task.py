@@ -13,6 +13,7 @@ from tap_utility_intervals.providers.utilityapi.intervals.start_filter import (
     StartFilter,
 )
 from tap_utility_intervals.providers.utilityapi.intervals.together import Together
+from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER
 from tap_utility_intervals.providers.utilityapi.rules import Rules
 
 
@@ -29,5 +30,8 @@ class IntervalTask:
         read_at = run.clock.now()
         together = Together(api, self.filter, self.rules, api.warn)
         for plan, held in together.read(list(self.plans)):
+            if held is None and len(self.plans) > 1:
+                why = "asked for alone: it did not come, or not whole, with others"
+                run.report.decided(PROVIDER, plan.meter.uid, why)
             job = IntervalJob(api, self.filter, plan, self.rules, run.report)
             yield from job.events(read_at, held)
