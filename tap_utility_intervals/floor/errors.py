@@ -33,6 +33,7 @@ from typing import ClassVar
 from tap_utility_intervals.floor.printable import printable
 
 _MAX_TEXT = 200
+"""Characters of a server's own words: enough to know it, too few to flood a log."""
 
 
 class TapError(Exception):

@@ -110,6 +110,8 @@ _EXACT = Context(prec=MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX)
 _ROUNDED = Context(prec=28, rounding=ROUND_HALF_EVEN, Emin=MIN_EMIN, Emax=MAX_EMAX)
 _ONE = Decimal(1)
 
+# A double goes to 1e308. What is larger or longer is no quantity but an attack: a
+# product kept whole would fill the memory.
 _MAX_LENGTH = 100
 _MAX_EXPONENT = 300
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")

@@ -54,7 +54,9 @@ LONGEST_REQUEST = 600.0
 LONGEST_TRYING = 120.0
 """Seconds of fruitless tries, without the rests between them, that are enough."""
 WORTH_TELLING = 5.0
+"""Seconds; at the polite rate of one a second, shorter waits are the rule."""
 SLOWEST_BACKOFF = 60.0
+"""Seconds between two tries at most, where the server names none."""
 FAILURES = (
     requests.RequestException,
     urllib3.exceptions.HTTPError,

@@ -15,7 +15,8 @@ _KINDS: dict[int, type[errors.ProviderError]] = {
     HTTPStatus.NOT_FOUND: errors.Gone,
     HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: errors.Misconfigured,
     HTTPStatus.TOO_MANY_REQUESTS: errors.Unavailable,
-    # Both vendors answer these two when a question took them too long.
+    # So the vendors answer what took them too long: utilityapi.md#statuses,
+    # nectar.md#errors. And 202 is "being built": utilityapi.md#statuses.
     HTTPStatus.BAD_GATEWAY: errors.TooWide,
     HTTPStatus.GATEWAY_TIMEOUT: errors.TooWide,
 }

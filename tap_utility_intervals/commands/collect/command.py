@@ -41,9 +41,11 @@ from tap_utility_intervals.providers.utilityapi.entities import ListedMeter
 F = TypeVar("F", bound=Callable[..., Any])
 
 MOST_METERS = 10
+"""More cost real money at once: `--max-meters` allows them."""
 MANY = "meters.txt"
 """Where a plan of many meters proposes to write them: no command line holds them."""
 PLANNED_MONTHS = 12
+"""Of history; what a per-month plan allows (utilityapi.md#collecting)."""
 
 
 def _guards(command: F) -> F:

@@ -54,8 +54,8 @@ class PageNumber(PageNumberPaginator):
          "hasNext": true, "hasPrevious": false, "meters": [...]}
 
     until `hasNext` is false. Beyond its last page Nectar answers with the last one
-    again, so a page that is not the one asked for ends the walk, too. A bare array, as
-    companies come, is its own last page.
+    again (nectar.md#lists), so a page that is not the one asked for ends the walk, too.
+    A bare array, as companies come, is its own last page.
     """  # noqa: D415
 
     def __init__(self) -> None:

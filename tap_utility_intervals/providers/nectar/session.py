@@ -39,8 +39,9 @@ from tap_utility_intervals.providers.nectar.settings import CREDENTIAL, NectarSe
 from tap_utility_intervals.providers.spool import Shared
 
 MOST_IN_FLIGHT = 10
-"""Nectar asks for no more than ten requests at once."""
+"""Nectar asks for no more than ten requests at once: nectar.md#rate."""
 ROWS_AT_ONCE = 1_000
+"""Of meters, which a census has in memory anyway."""
 MAPPED = [f"mapping {MAPPING}"]
 BILLS_MAPPED = [f"mapping {bills.MAPPING}"]
 NO_KEYS = MeterKeys({}, {}, {})

@@ -19,6 +19,7 @@ from tap_utility_intervals.providers.nectar.session import NectarSession
 
 USAGE = entity_page("usageData", "totalUsageData")
 ROWS_A_PAGE = 100
+"""Fixed by Nectar: nectar.md#lists."""
 SHORTEST = 0.05
 """Seconds that an answer is taken to need at least: a sandbox answers at once."""
 

@@ -23,6 +23,7 @@ OUTSIDE = timedelta(hours=26)
 """Bounds that are read in another time zone move by no more; beyond lies no filter."""
 
 SECOND = timedelta(seconds=1)
+"""The next start that can be asked for: a bound has whole seconds."""
 FEW = 6
 """How often a newer start than the newest so far is asked for."""
 

@@ -37,6 +37,7 @@ from tap_utility_intervals.providers.nectar.intervals.windows import Reading
 from tap_utility_intervals.providers.nectar.mapping.intervals import in_order
 
 ROWS_AT_ONCE = 5_000
+"""In one event: large enough to cost nothing a row, small enough to wait in memory."""
 TOLD = 3
 """How many unreadable times an error shows."""
 COUNTS = 3

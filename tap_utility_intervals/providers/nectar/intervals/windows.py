@@ -33,6 +33,7 @@ from tap_utility_intervals.providers.nectar.mapping.intervals import Intervals
 
 DAY = timedelta(days=1)
 WIDEST = timedelta(days=30)
+"""A quarter-hourly meter has a page a day, an answer ten seconds: nectar.md#errors."""
 MOST_ROWS = 10_000
 """A window is cut until it holds no more rows, or is a day long."""
 NARROWEST = timedelta(hours=1)
@@ -40,6 +41,7 @@ NARROWEST = timedelta(hours=1)
 PADDINGS = (2 * DAY, 35 * DAY, 400 * DAY)
 """Readings longer than a day are rare, but a month has been seen."""
 SHORTEST_PADDING = timedelta(hours=1)
+"""Across the edge of two windows is in neither: nectar.md#filters-of-intervals."""
 DAWN = datetime(2000, 1, 1, tzinfo=timezone.utc)
 """Nobody read a smart meter before; only used where open requests are not answered."""
 CALM = 4

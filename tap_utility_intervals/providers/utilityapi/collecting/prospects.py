@@ -19,6 +19,7 @@ from tap_utility_intervals.providers.utilityapi.entities import (
 )
 
 MOST_MONTHS = 36
+"""What one collection may ask for: utilityapi.md#collecting."""
 FREQUENCIES = ("off", "monthly", "weekly", "daily")
 
 INTERVAL_EDGE = timedelta(days=2)

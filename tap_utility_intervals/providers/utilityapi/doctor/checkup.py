@@ -23,6 +23,7 @@ from tap_utility_intervals.providers.utilityapi.session import transport_of
 from tap_utility_intervals.providers.utilityapi.settings import UtilityApiSettings
 
 SOON = timedelta(days=30)
+"""Before a grant ends; a customer needs about a month to renew it."""
 COLLECT = "`utility-intervals collect plan`"
 MONITOR = "`utility-intervals collect monitor`"
 

@@ -20,6 +20,7 @@ from tap_utility_intervals.settings.shared import Settings
 PROBES = 4
 """How many meters are looked into: one of each commodity, at most so many."""
 METERS_A_PAGE = 1_000
+"""Fixed by UtilityAPI: utilityapi.md#lists."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from tap_utility_intervals.providers.utilityapi.bookmarks import (
 from tap_utility_intervals.providers.utilityapi.mapping.meters import Meter
 
 MINUTE = timedelta(minutes=1)
+"""Shorter holes in a coverage are none: an end may be written as 23:59:59."""
 
 RANGES_KEPT = 2
 """More covered ranges than this are remembered as a hash: STATE must stay small."""
