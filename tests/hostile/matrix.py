@@ -311,19 +311,43 @@ def struck(
 ) -> Iterator[Callable[[], int]]:
     """The fault at the place, for so many requests; gives how many it struck."""
     if fault.get("kind") == "refuse":
-        with refusing(place, times) as count:
+        with asking(place, times, _refused) as count:
             yield count
         return
     rule = sandbox.faults.add(**{"times": times, **place.rule, **fault})
+    patience = _impatient if fault.get("kind") == "slow" else _as_it_is
     try:
-        yield lambda: rule.struck
+        with asking(place, times, patience):
+            yield lambda: rule.struck
     finally:
         sandbox.faults.clear()
 
 
+Ask = tuple[str, dict[str, Any]]
+
+
+def _refused(url: str, options: dict[str, Any]) -> Ask:
+    """To a port where nobody listens, so that the system refuses."""
+    return url.replace(urlsplit(url).netloc, f"127.0.0.1:{REFUSING}"), options
+
+
+def _impatient(url: str, options: dict[str, Any]) -> Ask:
+    """For less time than the server takes; whom it does not strike has as long as ever.
+
+    A busy machine is slow, too.
+    """
+    return url, {**options, "timeout": 0.2}
+
+
+def _as_it_is(url: str, options: dict[str, Any]) -> Ask:
+    return url, options
+
+
 @contextmanager
-def refusing(place: Place, times: int | None) -> Iterator[Callable[[], int]]:
-    """Requests go to a port where nobody listens, so that the system refuses them."""
+def asking(
+    place: Place, times: int | None, how: Callable[[str, dict[str, Any]], Ask]
+) -> Iterator[Callable[[], int]]:
+    """Requests at a place are sent otherwise, so many of them; gives their number."""
     healthy, seen = requests.Session.get, 0
 
     def get(
@@ -335,7 +359,7 @@ def refusing(place: Place, times: int | None) -> Iterator[Callable[[], int]]:
         here = re.search(place.path, parts.path) and re.search(place.query, parts.query)
         if here and (times is None or seen < times):
             seen += 1
-            text = text.replace(parts.netloc, f"127.0.0.1:{REFUSING}")
+            text, options = how(text, options)
         return healthy(self, text, **options)
 
     connections._Session.get = get  # type: ignore[method-assign]

@@ -100,7 +100,7 @@ def outcome(
     assert made is not None
     more: Row = {}
     if made.get("kind") == "slow":
-        more = {"request_timeout": 0.2, "max_retries": 1}
+        more = {"max_retries": 1}
     base = arena.state(place.provider, later=later)
     with struck(arena.sandbox, place, made, None if persists else 1) as count:
         hit = arena.sync(place.provider, base, **more)

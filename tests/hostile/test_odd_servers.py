@@ -33,6 +33,7 @@ SAID = {
     *("unreadable", "source_id", "source_updated_at", "status_at"),
 }
 """Columns that repeat what a list or a container says of itself."""
+HURRY = {"request_timeout", "max_retries"}
 SOON = {"… `page`", "half of the bills is withheld", "blocks by `updated`"}
 """One of each sort; the others wear the marker `slow`."""
 
@@ -51,7 +52,9 @@ def outcome(arena: Arena, odd: Odd, *, later: bool) -> str:
         hit = arena.sync(odd.provider, state, **odd.settings)
     if odd.fault and not any(entry.fault for entry in arena.sandbox.requests):
         return "·"
-    healthy = arena.sync(odd.provider, state, **odd.settings)
+    # Only who meets a mute server is in a hurry: a busy machine is slow, too.
+    calm = {n: one for n, one in odd.settings.items() if n not in HURRY}
+    healthy = arena.sync(odd.provider, state, **calm)
     whole = plain(arena.warehouse(odd.provider, healthy, later=later))
     got = plain(arena.warehouse(odd.provider, hit, later=later))
     nothing_wrong(plain(hit.rows), whole)
@@ -61,7 +64,7 @@ def outcome(arena: Arena, odd: Odd, *, later: bool) -> str:
     assert not quietly or hit.run.tap.report.notes, (
         f"nothing is said of {missing(got, whole)}"
     )
-    after = arena.sync(odd.provider, hit.run.state, **odd.settings)
+    after = arena.sync(odd.provider, hit.run.state, **calm)
     same(plain(arena.warehouse(odd.provider, hit, after, later=later)), whole)
     assert not after.run.failed, after.complaints
     if quietly:

@@ -12,7 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,6 +25,8 @@ from tests.clock import nobody_waits
 from tests.syncing import Run, sync
 
 BEGIN = datetime(2025, 1, 1, tzinfo=timezone.utc)
+TODAY = datetime(2025, 6, 1, 7, 34, 39, tzinfo=timezone.utc)
+"""By the servers' clock, whatever ours says: windows are cut from there."""
 HOUR = timedelta(hours=1)
 
 Row = dict[str, Any]
@@ -58,6 +63,8 @@ class Odd:
     order: Callable[[list[Row]], list[Row]] = list
     arrive: Callable[[Odd, int], None] | None = None
     asked: list[Query] = field(default_factory=list)
+    turn: Lock = field(default_factory=Lock)
+    """Held by the question that is answered: each has a number of its own."""
 
     def respond(self, path: str, query: Query) -> Any:
         if path == "/company":
@@ -108,12 +115,15 @@ class Odd:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # an answer in one piece: its second would wait for an ACK
 
             def do_GET(self) -> None:
                 parts = urlsplit(self.path)
                 query = {n: v[0] for n, v in parse_qs(parts.query).items()}
-                body = json.dumps(odd.respond(parts.path, query)).encode()
-                self.send_response(200)
+                with odd.turn:
+                    body = json.dumps(odd.respond(parts.path, query)).encode()
+                self.send_response_only(200)
+                self.send_header("Date", format_datetime(TODAY, usegmt=True))
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -149,6 +159,7 @@ def envelope(name: str, rows: list[Row]) -> Row:
     return {total: len(rows), "currentPage": 1, "hasNext": False, name: rows}
 
 
+@cache
 def moment(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 

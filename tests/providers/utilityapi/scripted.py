@@ -185,6 +185,7 @@ class Scripted:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # an answer in one piece: its second would wait for an ACK
 
             def do_GET(self) -> None:
                 parts = urlsplit(self.path)
