@@ -1,6 +1,17 @@
 {#- What DuckDB and PostgreSQL word differently. Branches are on `target.type` alone, so
     that anything which knows Jinja can render the models: see docs/models.md. -#}
 
+{#- A loader's table, or the files of `utility-intervals load --into lake/`. Of a row that
+    is in several commits staging and `current` take the newest, as from any loader that
+    appends. -#}
+{%- macro utility_intervals_table(name) -%}
+{%- if var('utility_intervals_parquet') -%}
+read_parquet('{{ var('utility_intervals_parquet') }}/data/*/{{ name }}.parquet', union_by_name = true)
+{%- else -%}
+{{ source('utility_intervals', name) }}
+{%- endif -%}
+{%- endmacro -%}
+
 {#- A column of a loader as a timestamp in UTC without zone, whether the loader made it
     `timestamptz` or `timestamp`: both have the same epoch, whatever the session's zone. -#}
 {%- macro utility_intervals_instant(column) -%}

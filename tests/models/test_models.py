@@ -1,45 +1,22 @@
-"""`dbt build` in DuckDB and PostgreSQL: every model's rows are what the world says."""
+"""In tables of every kind: every model's rows are what the world says."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime
-from functools import cached_property
-from pathlib import Path
 
 import pytest
 
-from tap_utility_intervals.reporting.models import Models
-from tap_utility_intervals.sandbox import World
 from tests.models import checking, expected, odd
-from tests.models.expected import Compared, Found, Gap, Reading, shown
-from tests.models.world import AS_OF, ODD, SENTINEL, ZONES, models_world, tables
-from tests.oracle import KEYS, Row
+from tests.models.building import BUILDERS, Built, told
+from tests.models.expected import shown
+from tests.models.world import AS_OF, ODD, SENTINEL
 from tests.packaging.tree import ROOT
-from tests.warehouses.server import DATABASE, PASSWORD, USER, postgres
-from tests.warehouses.stores import STREAMS, InDuckDB, InPostgreSQL
+from tests.warehouses.server import Server, postgres
 from tests.warehouses.worlds import GONE, NEW, OLD
 
 pytestmark = pytest.mark.slow
-
-VARIABLES = {
-    "utility_intervals_schema": "utility_intervals",
-    "utility_intervals_time_zones": "utility_intervals.zones",
-    "utility_intervals_as_of": AS_OF,
-}
-"""DuckDB's tables lie in another schema than its models, PostgreSQL's in theirs."""
-ZONED = " union all ".join(
-    f"select distinct provider, meter_key, '{zone}' from meters"
-    f" where meter_key like '%:{name}'"
-    for name, zone in ZONES.items()
-    if name.startswith("T")
-)
-
 
 CHECKS = {
     f"{name}_check"
@@ -51,100 +28,22 @@ CHECKS = {
 }
 
 
-@dataclass
-class Built:
-    """A warehouse after `dbt build`, the world, and where compiled models are."""
-
-    ask: Callable[[str], list[Row]]
-    before: World
-    after: World
-    rows: list[Reading]
-    models: Models
-    target: Path
-
-    @cached_property
-    def gaps(self) -> list[Gap]:
-        return expected.gaps(self.rows, [*expected.promises(), *odd.promises()])
-
-    @cached_property
-    def bills(self) -> list[Compared]:
-        billed = [*expected.bills(self.before, self.after), *odd.bills()]
-        return expected.bill_check(self.rows, billed)
-
-    def found(self, model: str, columns: str) -> Found:
-        """All rows but those of the two nights."""
-        rows = self.ask(
-            f"select {columns} from {model} where meter_key not in {odd.NIGHTS}"
-        )
-        return {tuple(map(shown, row.values())) for row in rows}
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with postgres() as running:
+        yield running
 
 
-def newest(stream: str, rows: Sequence[Row]) -> list[Row]:
-    """Of each key the last row, as a loader keeps it that upserts."""
-    return [*{tuple(row[name] for name in KEYS[stream]): row for row in rows}.values()]
-
-
-def dbt(folder: Path, **environment: str) -> None:
-    subprocess.run(["make", ".venvs/dbt/.installed"], cwd=ROOT, check=True)
-    done = subprocess.run(
-        [
-            *(ROOT / ".venvs" / "dbt" / "bin" / "dbt", "--no-use-colors", "build"),
-            *("--project-dir", ROOT / "dbt", "--profiles-dir", ROOT / "dbt"),
-            *("--target-path", folder / "target", "--log-path", folder / "log"),
-            *("--vars", json.dumps(VARIABLES)),
-        ],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-4000:]
-    assert " WARN=0 ERROR=0 SKIP=0 " in done.stdout
-    assert "3 unit tests" in done.stdout
-
-
-@pytest.fixture(scope="module", params=["duckdb", "postgres"])
+@pytest.fixture(scope="module", params=BUILDERS)
 def built(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Built]:
-    folder = tmp_path_factory.mktemp("dbt")
-    before, after = models_world(), models_world()
-    found = tables(after)
-    listed_at = max(row["listed_at"] for row in found["meters"])
-    for name, some in odd.tables(listed_at).items():
-        found[name] = [*found[name], *some]
-    rows = [*expected.readings(before, after), *odd.readings()]
-    create = "create table zones (provider text, meter_key text, time_zone text);"
-    if request.param == "duckdb":
-        store = InDuckDB(folder, appends=True, bare=True)
-        for name, some in found.items():
-            store.load(name, some)
-        store.execute(f"{create} insert into zones {ZONED}")
-        file = folder / "it.duckdb"
-        store.execute(f"attach '{file}' as it")
-        store.execute("create schema it.utility_intervals")
-        for name in (*STREAMS, "zones"):
-            store.execute(f"create table it.utility_intervals.{name} as from {name}")
-        store.execute("detach it")
-        dbt(folder, DBT_TARGET="duckdb", DBT_DUCKDB_PATH=str(file))
-        store.execute(f"attach '{file}' as it; use it")
-        models = Models("duckdb", "it", "main", VARIABLES)
-        yield Built(store.query, before, after, rows, models, folder / "target")
-        return
-    with postgres() as server:
-        kept = InPostgreSQL(server, bare=True)
-        for name, some in found.items():
-            kept.load(name, newest(name, some))
-        kept.execute(f"set search_path = utility_intervals; {create}"
-                     f" insert into zones {ZONED}")  # fmt: skip
-        where = {"PGHOST": "127.0.0.1", "PGPORT": str(server.port), "PGUSER": USER,
-                 "PGPASSWORD": PASSWORD, "PGDATABASE": DATABASE}  # fmt: skip
-        dbt(folder, DBT_TARGET="postgres", **where)
-        models = Models("postgres", DATABASE, "utility_intervals", VARIABLES)
-        yield Built(
-            lambda sql: server.query(sql, "utility_intervals"),
-            *(before, after, rows, models, folder / "target"),
-        )
+    def its() -> Server:
+        running: Server = request.getfixturevalue("server")
+        return running
+
+    with BUILDERS[request.param](tmp_path_factory.mktemp("models"), its) as found:
+        yield found
 
 
 def test_current_and_local_are_what_is_on_offer(built: Built) -> None:
@@ -152,10 +51,10 @@ def test_current_and_local_are_what_is_on_offer(built: Built) -> None:
     assert built.found("utility_intervals__local", f"{columns}, local_start") == {
         (*map(shown, (r.provider, r.meter, r.channel, r.start, r.end, r.quantity)),
          shown(expected.local(r.start, r.meter)))
-        for r in built.rows
+        for r in told().rows
     }  # fmt: skip
-    held = built.ask("select 1 as n from utility_intervals.intervals")
-    assert len(held) > len(built.rows) + 9
+    held = built.ask("select 1 as n from stg_utility_intervals__intervals")
+    assert len(held) > len(told().rows) + 9
 
 
 @pytest.mark.parametrize("period", ["hourly", "daily"])
@@ -166,7 +65,7 @@ def test_sums_of_kwh(built: Built, period: str) -> None:
         f"provider, meter_key, {label}, delivered_kwh, received_kwh, net_kwh,"
         " chosen_kwh, chosen_channel, expected_seconds, received_seconds",
     )
-    wanted = getattr(expected, period)(built.rows)
+    wanted = told().wanted(period)
     assert found ^ wanted == set()
     if period == "daily":
         hours = {row[1:3]: row[-2:] for row in found}
@@ -180,7 +79,7 @@ def test_gaps_and_why(built: Built) -> None:
         "utility_intervals__gaps",
         "provider, meter_key, channel, gap_start, gap_end, missing_readings, reason",
     )
-    assert found ^ {tuple(map(shown, gap)) for gap in built.gaps} == set()
+    assert found ^ {tuple(map(shown, gap)) for gap in told().gaps} == set()
     assert {row[-1] for row in found} == {
         *("before first", "meter stopped", "promised, did not come", "never promised"),
     }
@@ -192,7 +91,7 @@ def test_completeness_by_month(built: Built) -> None:
         "provider, meter_key, channel, local_month, expected_seconds,"
         " received_seconds, percent",
     )
-    assert found ^ expected.completeness(built.rows) == set()
+    assert found ^ told().wanted("completeness") == set()
 
 
 def test_bills_beside_their_intervals(built: Built) -> None:
@@ -206,7 +105,7 @@ def test_bills_beside_their_intervals(built: Built) -> None:
     assert found ^ {
         tuple(map(shown, (c.bill.usage_id, c.channel, c.total, c.percent, c.share,
                           c.cause)))
-        for c in built.bills
+        for c in told().bills
     } == set()  # fmt: skip
     assert {row[-1] for row in found} == {
         *(None, "missing readings", "estimated", "other channel", "unexplained"),
@@ -219,7 +118,7 @@ def test_the_peak_of_each_month(built: Built) -> None:
         "utility_intervals__peak_demand",
         "provider, meter_key, local_month, peak_kw, peak_start, load_factor",
     )
-    assert found ^ expected.peak_demand(built.rows) == set()
+    assert found ^ told().wanted("peak_demand") == set()
 
 
 def test_a_renewed_meter_and_its_old_one_are_one_history(built: Built) -> None:
@@ -228,7 +127,7 @@ def test_a_renewed_meter_and_its_old_one_are_one_history(built: Built) -> None:
         "meter_key, channel, interval_start",
     )
     by_meter: dict[str, set[tuple[object, ...]]] = defaultdict(set)
-    for r in built.rows:
+    for r in told().rows:
         by_meter[r.meter].add((r.channel, shown(r.start)))
     by_meter[OLD] -= by_meter[NEW]
     for meter in {*by_meter} - {OLD, NEW, "old-device", "new-device"}:
@@ -244,9 +143,9 @@ def test_what_did_not_pass(built: Built) -> None:
         " observed, limit_value, severity"
     )
     found = built.found("utility_intervals__checks", columns)
-    listed = {r.meter for r in built.rows} - {GONE}
+    listed = {r.meter for r in told().rows} - {GONE}
     as_of = datetime.fromisoformat(AS_OF)
-    flags = checking.checks(built.rows, built.gaps, built.bills, listed, as_of)
+    flags = checking.checks(told().rows, told().gaps, told().bills, listed, as_of)
     assert found ^ {tuple(map(shown, flag)) for flag in flags} == set()
     assert {flag.check for flag in flags} == CHECKS
     assert (GONE, "spike_check", "2026-03-18", float(SENTINEL)) in {
@@ -273,7 +172,9 @@ def test_the_second_hour_of_an_autumn_night_is_no_second_value(built: Built) -> 
     ]
 
 
+@pytest.mark.parametrize("built", [n for n in BUILDERS if "dbt" in n], indirect=True)
 def test_the_package_renders_what_dbt_compiles(built: Built) -> None:
+    assert built.target
     compiled = built.target / "compiled" / "utility_intervals" / "models"
     sources = (ROOT / "dbt" / "models").rglob("*.sql")
     places = {p.stem: p.relative_to(ROOT / "dbt" / "models") for p in sources}

@@ -30,7 +30,7 @@ from tap_utility_intervals.store.base import Pending, Table
 from tap_utility_intervals.store.duckdb import DuckDB
 from tap_utility_intervals.store.loading import load
 from tap_utility_intervals.store.postgres import PostgreSQL
-from tests.models.test_models import ZONED
+from tests.models.building import ZONED
 from tests.models.world import AS_OF, models_world
 from tests.oracle import KEYS, Row
 from tests.syncing import config
@@ -55,8 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         sandbox.world.advance(days=1)
         load(config(sandbox), store)
     with duckdb.connect(made / "warehouse.duckdb") as db:
-        db.execute("create table zones (provider text, meter_key text, time_zone text)")
-        db.execute(f"insert into zones {ZONED}")
+        db.execute(ZONED.format(meters="meters"))
         for column in ("utility", "source_meter_id", "service_address"):
             sql = f"update meters set {column} = $1 where meter_key = '{OLD}'"
             db.execute(sql, [HOSTILE])

@@ -6,4 +6,4 @@ select
     {{ utility_intervals_instant('read_at') }} as read_at,
     cast(readings as bigint) as readings,
     cast(is_complete as boolean) as is_complete
-from {{ source('utility_intervals', 'coverage') }}
+from {{ utility_intervals_table('coverage') }}

@@ -16,4 +16,4 @@ select
     quality,
     coalesce(connection_id, meter_key) as source,
     {{ utility_intervals_instant('read_at') }} as read_at
-from {{ source('utility_intervals', 'intervals') }}
+from {{ utility_intervals_table('intervals') }}

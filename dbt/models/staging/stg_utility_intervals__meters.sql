@@ -5,7 +5,7 @@ with newest as (
         max(case when listing = 'all' then listed_at end)
             over (partition by provider, credential_name) as all_listed_at,
         max(listed_at) over (partition by provider, credential_name, listing) as alike_listed_at
-    from {{ source('utility_intervals', 'meters') }}
+    from {{ utility_intervals_table('meters') }}
 )
 select
     provider,

@@ -22,6 +22,6 @@ from (
     select *, row_number() over (
         partition by provider, usage_id order by listed_at desc nulls last, source_updated_at desc nulls last
     ) as place
-    from {{ source('utility_intervals', 'usage') }}
+    from {{ utility_intervals_table('usage') }}
 ) ranked
 where place = 1
