@@ -15,8 +15,8 @@ _KINDS: dict[int, type[errors.ProviderError]] = {
     HTTPStatus.NOT_FOUND: errors.Gone,
     HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: errors.Misconfigured,
     HTTPStatus.TOO_MANY_REQUESTS: errors.Unavailable,
-    # So the vendors answer what took them too long: utilityapi.md#statuses,
-    # nectar.md#errors. And 202 is "being built": utilityapi.md#statuses.
+    # Each vendor has one of these for what took it too long, see its page in
+    # docs/providers (utilityapi.md#statuses and nectar.md#errors).
     HTTPStatus.BAD_GATEWAY: errors.TooWide,
     HTTPStatus.GATEWAY_TIMEOUT: errors.TooWide,
 }
