@@ -36,9 +36,13 @@ def _stream(stream: Stream) -> dict[str, object]:
     return entry
 
 
+UNHEARD = {"$id", "$schema"}
+"""What Airbyte knows nothing of."""
+
+
 def _schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """A schema with Airbyte's types, which destinations turn into columns."""
-    found = {key: value for key, value in schema.items() if key != "$schema"}
+    found = {key: value for key, value in schema.items() if key not in UNHEARD}
     if isinstance(found.get("type"), list):
         found |= _types(found.pop("type"))
     if found.get("format") == "date-time":

@@ -7,7 +7,7 @@ are taken as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 import msgspec
@@ -23,6 +23,8 @@ from tap_utility_intervals.singer.writer import Row
 Warn: TypeAlias = Callable[[str, int], None]
 """Takes a sentence and how often it is true, as `Report.warn` does."""
 
+Columns: TypeAlias = Mapping[str, Sequence[Any]]
+
 ODD = ("unreadable", "extra")
 """Where a stream keeps what has no place in its column."""
 
@@ -36,15 +38,22 @@ def batch(stream: str, rows: Sequence[Row], warn: Warn) -> pa.RecordBatch:
         warn: told how many numbers were rounded, and how many are null.
     """
     made = of_block(stream, rows) if isinstance(rows, RowBlock) else None
-    return _of_rows(stream, rows, warn) if made is None else made
+    if made is not None:
+        return made
+    found = schema(stream)
+    columns = columns_of(rows, found.names)
+    arrays = arrays_of(stream, found, columns, warn)
+    return pa.record_batch(list(arrays.values()), schema=found)
 
 
-def _of_rows(stream: str, rows: Sequence[Row], warn: Warn) -> pa.RecordBatch:
-    columns = _columns(rows)
+def arrays_of(
+    stream: str, fields: Iterable[pa.Field], columns: Columns, warn: Warn
+) -> dict[str, pa.Array]:
+    """Return some columns of one of our streams as arrays, by name."""
     texts = json_columns(stream)
     made: dict[str, pa.Array] = {}
     odd: dict[int, dict[str, str]] = {}
-    for field in schema(stream):
+    for field in fields:
         values = columns[field.name]
         if field.type == DECIMAL:
             made[field.name], misfits = decimals(values)
@@ -58,14 +67,15 @@ def _of_rows(stream: str, rows: Sequence[Row], warn: Warn) -> pa.RecordBatch:
             made[field.name] = plain(values, field.type)
     if odd:
         _keep(made, columns, odd)
-    return pa.record_batch(list(made.values()), schema=schema(stream))
+    return made
 
 
-def _columns(rows: Sequence[Row]) -> dict[str, Sequence[Any]]:
+def columns_of(rows: Sequence[Row], names: Iterable[str]) -> Columns:
+    """Return rows, at least one, column by column; structs have all their columns."""
     first = rows[0]
     if isinstance(first, dict):
         records = cast("Sequence[dict[str, Any]]", rows)
-        return {name: [row.get(name) for row in records] for name in first}
+        return {name: [row.get(name) for row in records] for name in names}
     structs = cast("Sequence[msgspec.Struct]", rows)
     values = zip(*map(msgspec.structs.astuple, structs), strict=True)
     return dict(zip(first.__struct_fields__, values, strict=True))
@@ -88,12 +98,17 @@ def _note(
 
 def _keep(
     made: dict[str, pa.Array],
-    columns: dict[str, Sequence[Any]],
+    columns: Columns,
     odd: dict[int, dict[str, str]],
 ) -> None:
-    """Put the digits where the stream keeps what could not be read."""
-    place = next(name for name in ODD if name in made)
+    """Put the digits where the stream keeps what could not be read, if it is there."""
+    place = next((name for name in ODD if name in made), None)
+    if place is None:
+        return
     kept = list(columns[place])
     for row, texts in odd.items():
-        kept[row] = {**(kept[row] or {}), **texts}
+        found = kept[row]
+        if isinstance(found, msgspec.Raw):
+            found = msgspec.json.decode(found)
+        kept[row] = {**(found or {}), **texts}
     made[place] = as_json(kept)

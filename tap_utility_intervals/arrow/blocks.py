@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import pyarrow as pa
@@ -12,6 +11,7 @@ from tap_utility_intervals.arrow.numbers import (
     CALCULATED,
     Misfits,
     decimals,
+    nullable,
     of_texts,
 )
 from tap_utility_intervals.arrow.schemas import DECIMAL, json_columns, schema
@@ -32,7 +32,7 @@ def of_block(stream: str, block: RowBlock) -> pa.RecordBatch | None:
 def _column(stream: str, block: RowBlock, field: pa.Field) -> pa.Array | None:
     name = field.name
     if name in block.numbers:
-        return _fitting(name, *of_texts(_nullable(block.numbers[name])))
+        return _fitting(name, *of_texts(nullable(block.numbers[name])))
     values = block.values.get(name) or [getattr(form, name) for form in block.forms]
     make = as_json if name in json_columns(stream) else plain
     if field.type == DECIMAL:
@@ -45,12 +45,6 @@ def _column(stream: str, block: RowBlock, field: pa.Field) -> pa.Array | None:
         return array
     turns_of_forms = name not in block.values
     return array.take(_places(len(block), len(block.forms), turns_of_forms))
-
-
-def _nullable(texts: Sequence[str]) -> Sequence[str | None]:
-    if "null" not in texts:
-        return texts
-    return [None if text == "null" else text for text in texts]
 
 
 def _fitting(name: str, array: pa.Array, misfits: Misfits) -> pa.Array | None:

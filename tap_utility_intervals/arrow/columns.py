@@ -41,9 +41,8 @@ def repeated(value: object, kind: pa.DataType, count: int) -> pa.Array:
 def as_json(values: Sequence[Any], _: pa.DataType = TEXT) -> pa.Array:
     """Lists and objects, as their JSON text."""
     if is_one(values):
-        one = values[0]
-        text = None if one is None else ENCODER.encode(one).decode()
-        return repeated(text, TEXT, len(values))
+        text = ENCODER.encode(values[0]).decode()
+        return repeated(None if text == "null" else text, TEXT, len(values))
     lines = ENCODER.encode_lines(values).decode().split("\n")[:-1]
     found = [None if line == "null" else line for line in lines]
     return pa.array(found, TEXT)

@@ -56,8 +56,15 @@ def of_texts(texts: Sequence[str | None]) -> tuple[pa.Array, Misfits]:
 
 def _texts(values: Sequence[Any]) -> Sequence[str | None]:
     if set(map(type, values)) == {msgspec.Raw}:
-        return b"\n".join(values).decode().split("\n")
+        return nullable(b"\n".join(values).decode().split("\n"))
     return [None if value is None else _text(value) for value in values]
+
+
+def nullable(texts: Sequence[str]) -> Sequence[str | None]:
+    """Return the same, with None for JSON's null."""
+    if "null" not in texts:
+        return texts
+    return [None if text == "null" else text for text in texts]
 
 
 def _text(value: object) -> str:

@@ -70,7 +70,7 @@ class Models:
         """Statements that make every model as dbt does, a table or a view each."""
         yield f'create schema if not exists "{self.schema}"'
         for name in self:
-            config = self._config(self._files[name])
+            config = self._configured(self._files[name])
             kind, relation = config["+materialized"], self._relation(self.schema, name)
             made = f"{kind} {relation} as\n{self.sql(name)}"
             if self.type == "duckdb":
@@ -98,7 +98,7 @@ class Models:
     def _variables(self) -> Mapping[str, object]:
         return {**_project("vars"), **self.variables}
 
-    def _config(self, path: Path) -> dict[str, Any]:
+    def _configured(self, path: Path) -> dict[str, Any]:
         """What `dbt_project.yml` says of a model and of the folders that it lies in."""
         level = _project("models")
         found = dict(level)

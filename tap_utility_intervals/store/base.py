@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import msgspec
@@ -13,6 +14,7 @@ import pyarrow as pa
 
 from tap_utility_intervals.arrow.schemas import schema
 from tap_utility_intervals.floor.errors import TapError
+from tap_utility_intervals.floor.locked import locked
 from tap_utility_intervals.singer.state import VERSION, Changes
 
 BOOKMARKS = "_utility_intervals_bookmarks"
@@ -31,6 +33,16 @@ The text is empty for what is remembered of the stream as a whole. It holds the
 
 class StoreError(TapError):
     """A store cannot be used; it holds what was committed before."""
+
+    @classmethod
+    def of_type(
+        cls, column: str, found: str, wanted: str, elsewhere: str
+    ) -> StoreError:
+        """Say that a column has another type, and where to go instead."""
+        return cls(
+            f"{column} is {found}, and should be {wanted}: another program made that"
+            f" table. Nothing was stored; load into {elsewhere}."
+        )
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,8 @@ class Table:
     key: tuple[str, ...]
     """Empty for a table that is only appended to."""
     readings: Readings | None = None
+    loose: frozenset[str] = frozenset()
+    """Columns whose type is no promise: they become text, where they do not fit it."""
 
     @property
     def restatements(self) -> Table:
@@ -88,14 +102,25 @@ class Pending:
 
     def __bool__(self) -> bool:
         """Whether there is anything to commit."""
-        return bool(self.batches or self.bookmarks)
+        return bool(self.tables or self.bookmarks)
+
+    def expect(self, table: Table) -> None:
+        """Have a table, whether or not rows come."""
+        self.tables[table.name] = table
 
     def add(self, table: Table, rows: pa.RecordBatch) -> None:
         """Add rows of a table; the later one of a key counts."""
-        self.tables[table.name] = table
+        self.expect(table)
         self.batches.setdefault(table.name, []).append(rows)
         self.rows += rows.num_rows
         self.bytes += rows.nbytes
+
+    def come(self, table: Table) -> pa.Table:
+        """Return all rows of a table; a column may have become text meanwhile."""
+        batches = self.batches.get(table.name, [])
+        return pa.Table.from_batches(
+            [one.cast(table.schema) for one in batches], table.schema
+        )
 
     def note(self, stream: str, changes: Changes, whose: str | None = None) -> None:
         """Add bookmarks that cover rows which are already here, or committed.
@@ -110,6 +135,23 @@ class Pending:
             context = json.dumps({**dict(key), **named}) if key else ""
             text = None if entry is None else msgspec.json.encode(entry).decode()
             self.bookmarks[stream, context] = text
+
+
+@contextmanager
+def only_load(lock: Path, name: str) -> Iterator[None]:
+    """Hold a file, which stays: it would be missed by who waits for it.
+
+    Raises:
+        StoreError: another load has it, or it cannot be made.
+    """
+    try:
+        file = lock.open("ab")
+    except OSError as error:
+        raise StoreError(f"{name} cannot be used: {error.strerror}.") from None
+    with file:
+        if not locked(file):
+            raise StoreError(f"Another load into {name} is at work.")
+        yield
 
 
 class Store(Protocol):

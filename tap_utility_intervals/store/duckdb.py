@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,7 +13,6 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tap_utility_intervals.floor.locked import locked
 from tap_utility_intervals.store import sql
 from tap_utility_intervals.store.base import (
     BOOKMARKS,
@@ -22,6 +21,7 @@ from tap_utility_intervals.store.base import (
     Readings,
     StoreError,
     Table,
+    only_load,
 )
 
 PATIENCE = 300.0
@@ -35,6 +35,8 @@ SETTINGS = {
 
 LOCKED = "lock on file"
 """What DuckDB's error says when another process has the file."""
+
+VARCHAR = "VARCHAR"
 
 Connection: TypeAlias = duckdb.DuckDBPyConnection
 
@@ -53,16 +55,9 @@ class DuckDB:
         """The sources of which a table of readings has rows, once somebody looked."""
         self._is_waiting = False
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Hold `<file>.lock`, which stays: it would be missed by who waits for it."""
-        try:
-            with self._path.with_name(f"{self._path.name}.lock").open("ab") as file:
-                if not locked(file):
-                    raise StoreError(f"Another load into {self.name} is at work.")
-                yield
-        except OSError as error:
-            raise StoreError(f"{self.name} cannot be used: {error.strerror}.") from None
+    def alone(self) -> AbstractContextManager[None]:
+        """Hold `<file>.lock`."""
+        return only_load(self._path.with_name(f"{self._path.name}.lock"), self.name)
 
     def bookmarks(self) -> dict[Place, str]:
         """All bookmarks, as they were committed."""
@@ -79,8 +74,8 @@ class DuckDB:
         with self._open() as db:
             db.begin()
             db.execute(f"create schema if not exists {sql.quoted(self._schema)}")
-            for name, batches in pending.batches.items():
-                self._upsert(db, pending.tables[name], pa.Table.from_batches(batches))
+            for table in pending.tables.values():
+                self._upsert(db, table, pending.come(table))
             self._remember(db, pending.bookmarks)
             db.commit()
 
@@ -88,10 +83,15 @@ class DuckDB:
 
     def _upsert(self, db: Connection, table: Table, rows: pa.Table) -> None:
         self._create(db, table)
+        if table.readings:
+            self._create(db, table.restatements)
+        if not rows.num_rows:
+            return
+        if table.loose:
+            rows = rows.cast(self._fitting(db, table))
         if table.key:
             rows = _once(db, table, rows)
         if table.readings:
-            self._create(db, table.restatements)
             rows = self._make_way(db, table, table.readings, rows)
         elif table.key:
             _register(db, rows)
@@ -99,10 +99,11 @@ class DuckDB:
         _register(db, rows)
         db.execute(f"insert into {self._named(table.name)} by name from came")
         if table.name == "coverage":
-            self._prune(db)
+            columns = {name: self._columns(db, name) for name in sql.NEEDED}
+            sql.prune(db, self._schema, columns)
 
     def _create(self, db: Connection, table: Table) -> None:
-        """Make the table, or the columns that it lacks.
+        """Make the table, or the columns that it lacks; loose ones may become text.
 
         Raises:
             StoreError: a column of that name has another type.
@@ -118,12 +119,22 @@ class DuckDB:
             if column not in found:
                 add = f"{sql.quoted(column)} {kind}"
                 db.execute(f"alter table {name} add column {add}")
+            elif column in table.loose:
+                if found[column] not in {kind, VARCHAR}:
+                    alter = f"alter {sql.quoted(column)} type {VARCHAR}"
+                    db.execute(f"alter table {name} {alter}")
             elif found[column] != kind:
-                raise StoreError(
-                    f"{self.name}: {table.name}.{column} is {found[column]}, and should"
-                    f" be {kind}: another program made that table. Nothing was stored;"
-                    " load into another file or another --schema."
-                )
+                where = f"{self.name}: {table.name}.{column}"
+                other = "another file or another schema"
+                raise StoreError.of_type(where, found[column], kind, other)
+
+    def _fitting(self, db: Connection, table: Table) -> pa.Schema:
+        """The schema of the rows to insert: text where the table's column is text."""
+        found = self._columns(db, table.name)
+        return pa.schema(
+            one.with_type(pa.string()) if found[one.name] == VARCHAR else one
+            for one in table.schema
+        )
 
     def _make_way(
         self, db: Connection, table: Table, readings: Readings, rows: pa.Table
@@ -184,16 +195,6 @@ class DuckDB:
             self._sources[table.name] = {row[0] for row in found}
         return self._sources[table.name]
 
-    def _prune(self, db: Connection) -> None:
-        """Leave out of `coverage` what says nothing any more."""
-        if not self._columns(db, "intervals"):
-            return
-        tables = {n: self._named(n) for n in ("coverage", "intervals")}
-        db.execute(sql.COVERED.format(**tables))
-        if db.execute("select 1 from covered limit 1").fetchall():
-            db.execute(sql.PRUNE.format(**tables))
-        db.execute("drop table covered")
-
     # --- bookmarks --------------------------------------------------------------------
 
     def _remember(self, db: Connection, bookmarks: Mapping[Place, str | None]) -> None:
@@ -214,7 +215,7 @@ class DuckDB:
     # --- the file ---------------------------------------------------------------------
 
     def _named(self, table: str) -> str:
-        return f"{sql.quoted(self._schema)}.{sql.quoted(table)}"
+        return sql.named(self._schema, table)
 
     def _columns(self, db: Connection, table: str) -> dict[str, str]:
         """Column to type; none if there is no such table."""

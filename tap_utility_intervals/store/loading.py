@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
-
-import pyarrow as pa
 
 from tap_utility_intervals import runs
 from tap_utility_intervals.arrow.reading import ArrowTap, Batch, Item, Silence
 from tap_utility_intervals.floor.errors import TapError
 from tap_utility_intervals.stdout import Terminated
 from tap_utility_intervals.store.base import (
-    Pending,
     Place,
     Store,
     StoreError,
-    Table,
     is_of,
     state_of,
     table_of,
 )
-
-ROWS = 500_000
-"""Rows of a commit: more need more memory, fewer more time."""
-
-BYTES = 150_000_000
-"""Bytes of a commit, where rows are unusually long."""
-
-SECONDS = 60.0
-"""Seconds between two commits, where rows come slowly."""
+from tap_utility_intervals.store.commits import Commits
 
 
 def load(
@@ -73,14 +59,15 @@ class Loading:
         """Load what `tap` reads into `store`, with bookmarks of that credential."""
         self._whose = whose
         self._source = tap
-        self._store = store
-        self._pending = Pending()
-        self._stored: Counter[str] = Counter()
-        self._committed_at = time.monotonic()
+        lines = cast("Silence", tap.message_writer).lines
+        self._commits = Commits(store, lines)
+        for name, stream in tap.streams.items():
+            if stream.selected:
+                self._commits.pending.expect(table_of(name, stream.primary_keys))
 
     def forget(self, places: Sequence[Place]) -> None:
         """Let the first commit remove these bookmarks, unless it has new ones."""
-        self._pending.bookmarks.update(dict.fromkeys(places))
+        self._commits.pending.bookmarks.update(dict.fromkeys(places))
 
     def run(self) -> int:
         """Load everything; the exit code is the tap's: 0, 1, or 128 + n on signal n.
@@ -95,7 +82,7 @@ class Loading:
             return runs.ILL
         finally:
             tap.close()
-        for stream, rows in self._stored.items():
+        for stream, rows in self._commits.stored.items():
             tap.logger.info("%s: %s rows loaded", stream, f"{rows:,}")
         return code
 
@@ -104,54 +91,28 @@ class Loading:
         try:
             for item in tap.items():
                 self._take(item)
-            self._commit()
+            self._commits.commit()
             tap.report.summarise()
         except Terminated as terminated:
-            self._commit()
+            self._commits.commit()
             tap.logger.warning("Asked to stop; what was read so far is stored.")
             return 128 + terminated.signum
         except StoreError:
             raise
         except TapError as error:
-            self._commit()
+            self._commits.commit()
             tap.logger.error("%s", error)  # noqa: TRY400 - the sentence is enough
             return runs.ILL
         except BaseException:
-            self._commit()
+            self._commits.commit()
             raise
         return runs.exit_code(tap.report)
 
     def _take(self, item: Item) -> None:
         if not isinstance(item, Batch):
-            self._pending.note(item.stream, item.changes, self._whose)
+            self._commits.pending.note(item.stream, item.changes, self._whose)
             return
-        if self._is_due():  # with the bookmarks that followed the rows before
-            self._commit()
-        self._pending.add(self._table(item.stream), item.rows)
-
-    def _table(self, stream: str) -> Table:
-        return table_of(stream, self._source.streams[stream].primary_keys)
-
-    def _complete(self, pending: Pending) -> None:
-        """Let the first commit make every table, so that a query finds it empty."""
-        for stream in self._source.streams.values():
-            if stream.selected and stream.name not in pending.batches:
-                table = self._table(stream.name)
-                pending.add(table, pa.RecordBatch.from_pylist([], table.schema))
-
-    def _is_due(self) -> bool:
-        is_late = time.monotonic() - self._committed_at >= SECONDS
-        return is_late or self._pending.rows >= ROWS or self._pending.bytes >= BYTES
-
-    def _commit(self) -> None:
-        if not self._pending:
-            return
-        # A signal waits until it is done, or ends us at once if that takes long.
-        with cast("Silence", self._source.message_writer).lines.whole():
-            pending, self._pending = self._pending, Pending()
-            if not self._stored:
-                self._complete(pending)
-            self._store.commit(pending)
-            for stream, batches in pending.batches.items():
-                self._stored[stream] += sum(rows.num_rows for rows in batches)
-            self._committed_at = time.monotonic()
+        if self._commits.are_due:  # with the bookmarks that followed the rows before
+            self._commits.commit()
+        key = self._source.streams[item.stream].primary_keys
+        self._commits.pending.add(table_of(item.stream, key), item.rows)

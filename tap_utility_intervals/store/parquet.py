@@ -19,8 +19,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tap_utility_intervals.floor.locked import locked
-from tap_utility_intervals.store.base import Pending, Place, StoreError, Table
+from tap_utility_intervals.store.base import (
+    Pending,
+    Place,
+    StoreError,
+    Table,
+    only_load,
+)
 
 DATA = "data"
 WRITING = ".writing"
@@ -44,10 +49,7 @@ class Lake:
         """Hold `<folder>/.lock`; what a killed load was writing is removed."""
         with self._told():
             self._data.mkdir(parents=True, exist_ok=True)
-            file = (self._folder / ".lock").open("ab")
-        with file:
-            if not locked(file):
-                raise StoreError(f"Another load into {self.name} is at work.")
+        with only_load(self._folder / ".lock", self.name):
             with self._told():
                 shutil.rmtree(self._folder / WRITING, ignore_errors=True)
             yield
@@ -67,15 +69,12 @@ class Lake:
             commits = self._commits()
             name = f"{int(commits[-1].name) + 1 if commits else 1:010d}"
             folder = self._folder / WRITING / DEEPER / name
-            folder.mkdir(parents=True)
-            for stream, batches in pending.batches.items():
-                table = pending.tables[stream]
-                rows = _last(table, pa.Table.from_batches(batches))
-                if table.readings:
-                    told = self._restated(table, rows, commits)
-                    _write(folder / f"{table.restatements.name}.parquet", told)
-                _write(folder / f"{stream}.parquet", rows)
+            folder.mkdir(parents=True, exist_ok=True)
+            for table in pending.tables.values():
+                self._write(folder, table, pending.come(table), commits)
             changes = [[*place, text] for place, text in pending.bookmarks.items()]
+            if not changes and not any(folder.iterdir()):
+                return
             (folder / FILE).write_text(json.dumps(changes), encoding="utf-8")
             for path in (*folder.iterdir(), folder):
                 _settle(path)
@@ -85,6 +84,19 @@ class Lake:
     def _commits(self) -> list[Path]:
         """The folders of commits, the oldest first."""
         return sorted(path for path in self._data.glob("[0-9]*") if path.is_dir())
+
+    def _write(
+        self, folder: Path, table: Table, rows: pa.Table, commits: list[Path]
+    ) -> None:
+        """Write a table's rows; without any a file only if there is none so far."""
+        name = f"{table.name}.parquet"
+        if not rows.num_rows and any((one / name).exists() for one in commits):
+            return
+        rows = _last(table, rows)
+        if table.readings:
+            told = self._restated(table, rows, commits)
+            _write(folder / f"{table.restatements.name}.parquet", told)
+        _write(folder / name, rows)
 
     def _restated(self, table: Table, rows: pa.Table, commits: list[Path]) -> pa.Table:
         """What came again with another value: rows of the table of restatements."""

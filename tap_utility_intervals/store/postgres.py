@@ -104,8 +104,8 @@ class PostgreSQL:
     def commit(self, pending: Pending) -> None:
         """Store everything at once."""
         with self._told(), self._db.transaction():
-            for name, batches in pending.batches.items():
-                self._upsert(pending.tables[name], pa.Table.from_batches(batches))
+            for table in pending.tables.values():
+                self._upsert(table, pending.come(table))
             self._remember(pending.bookmarks)
 
     # --- rows -------------------------------------------------------------------------
@@ -114,6 +114,8 @@ class PostgreSQL:
         self._create(table)
         if table.readings:
             self._create(table.restatements)
+        if not rows.num_rows:
+            return
         self._copy(table, rows)
         try:
             with self._db.transaction():
@@ -121,8 +123,9 @@ class PostgreSQL:
         except (errors.CardinalityViolation, errors.UniqueViolation):  # a key twice
             self._run(_once(table))
             self._insert(table, rows)
-        if table.name == "coverage" and self._columns("intervals"):
-            self._prune()
+        if table.name == "coverage":
+            columns = {name: self._columns(name) for name in sql.NEEDED}
+            sql.prune(self._db, self._schema, columns)
         self._run("drop table came")
 
     def _create(self, table: Table) -> None:
@@ -150,11 +153,8 @@ class PostgreSQL:
             self._run(f"alter table {name} {added}")
         for column, kind in self._columns(table.name).items():
             if wanted.get(column, kind) != kind:
-                raise StoreError(
-                    f"{self.name}: {table.name}.{column} is {kind}, and should be"
-                    f" {wanted[column]}: another program made that table. Nothing was"
-                    " stored; load into another --schema."
-                )
+                where = f"{self.name}: {table.name}.{column}"
+                raise StoreError.of_type(where, kind, wanted[column], "another schema")
 
     def _copy(self, table: Table, rows: pa.Table) -> None:
         """Put rows into a temporary table `came`, in their order."""
@@ -206,14 +206,6 @@ class PostgreSQL:
         )
         return bool(_one(self._db, ask, [came]))
 
-    def _prune(self) -> None:
-        """Leave out of `coverage` what says nothing any more."""
-        tables = {n: self._named(n) for n in ("coverage", "intervals")}
-        self._run(sql.COVERED.format(**tables))
-        if _one(self._db, "select exists (select 1 from covered)"):
-            self._run(sql.PRUNE.format(**tables))
-        self._run("drop table covered")
-
     # --- bookmarks --------------------------------------------------------------------
 
     def _remember(self, bookmarks: Mapping[Place, str | None]) -> None:
@@ -258,7 +250,7 @@ class PostgreSQL:
         self._db.execute(statement, values)
 
     def _named(self, table: str) -> str:
-        return f"{sql.quoted(self._schema)}.{sql.quoted(table)}"
+        return sql.named(self._schema, table)
 
     def _number(self, name: str) -> int:
         """The advisory lock of a name; locks are the database's, schemas are not."""

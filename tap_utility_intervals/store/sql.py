@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from tap_utility_intervals.store.base import Readings, Table
 
@@ -10,6 +11,11 @@ from tap_utility_intervals.store.base import Readings, Table
 def quoted(name: str) -> str:
     """A name as SQL has it."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def named(schema: str, table: str) -> str:
+    """A table as SQL has it."""
+    return f"{quoted(schema)}.{quoted(table)}"
 
 
 def listed(names: Iterable[str], of: str = "") -> str:
@@ -67,6 +73,39 @@ def restated(table: Table, held: str) -> str:
         f" where ({differ(readings.compared)}) and not {is_older(readings)}"
     )
 
+
+class Connection(Protocol):
+    """What the connections of DuckDB and psycopg have in common."""
+
+    def execute(self, query: str, /) -> Any:  # noqa: ANN401 - each has its own
+        """Run a statement; its rows can be fetched."""
+
+
+def prune(db: Connection, schema: str, columns: Mapping[str, Iterable[str]]) -> None:
+    """Leave out of `coverage`, into which rows `came`, what says nothing any more.
+
+    Args:
+        db: where.
+        schema: of the tables.
+        columns: of both tables; where one that is needed is missing, all is left.
+    """
+    if any(not NEEDED[name].issubset(found) for name, found in columns.items()):
+        return
+    tables = {name: named(schema, name) for name in NEEDED}
+    db.execute(COVERED.format(**tables))
+    if db.execute("select 1 from covered limit 1").fetchone():
+        db.execute(PRUNE.format(**tables))
+    db.execute("drop table covered")
+
+
+NEEDED = {
+    "coverage": {
+        *("provider", "source", "range_start", "range_end", "read_at", "is_complete"),
+    },
+    "intervals": {
+        *("provider", "meter_key", "connection_id", "interval_start", "read_at"),
+    },
+}
 
 COVERED = """
     create temp table covered as

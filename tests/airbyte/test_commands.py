@@ -137,7 +137,7 @@ def test_the_schemas_hold_only_what_destinations_understand(
 ) -> None:
     for entry in connector.discover()["streams"]:
         for part in parts(entry["json_schema"]):
-            assert not {"$ref", "$schema", "allOf", "not"} & set(part)
+            assert not {"$id", "$ref", "$schema", "allOf", "not"} & set(part)
             assert part.get("additionalProperties") is not False
             is_instant = part.get("format") == "date-time"
             has_zone = part.get("airbyte_type") == "timestamp_with_timezone"

@@ -15,6 +15,8 @@ import pytest
 from singer_sdk import Stream, Tap
 from singer_sdk.helpers._state import StateWriter
 from singer_sdk.singerlib import Catalog
+from singer_sdk.sinks import BatchSink
+from singer_sdk.target_base import Target
 
 PACKAGE = Path(__file__).parents[2] / "tap_utility_intervals"
 
@@ -36,11 +38,19 @@ OF_A_CLASS: dict[type, list[str]] = {
         "_sync_records",
         "_write_state_message",
     ],
+    Target: [
+        "_handle_termination",
+        "_process_record_message",
+        "_process_schema_message",
+        "_write_state_message",
+    ],
+    BatchSink: ["_parse_timestamps_in_record"],
 }
 
 OF_AN_OBJECT: dict[type, list[str]] = {
     Tap: ["_config", "_state_writer"],
     Stream: ["_stream_version", "_tap"],
+    Target: ["_sinks_to_clear"],
     StateWriter: ["_message_writer"],
 }
 """Attributes that are set when an object is made."""

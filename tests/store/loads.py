@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from tap_utility_intervals.store.duckdb import DuckDB
 from tap_utility_intervals.store.loading import load
 from tests.oracle import Row, readings
 from tests.providers.nectar.harness import connection, kwh_meter, world_of
-from tests.providers.utilityapi.serving import NOW
+from tests.providers.utilityapi.serving import NOW, page
 from tests.syncing import config
 
 STEP = Decimal("1e-18")
@@ -49,6 +51,26 @@ def hours(day: str, count: int) -> Series:
             for n, at in enumerate(range(start, start + 3600 * count, 3600))
         ]
     )
+
+
+@contextmanager
+def serving(*readings: tuple[int, str | None]) -> Iterator[Sandbox]:
+    """Have UtilityAPI send these values of these hours for meter 58."""
+    day = NOW.replace(hour=0)
+    sent = [
+        {
+            "start": (day + timedelta(hours=hour)).isoformat(),
+            "end": (day + timedelta(hours=hour + 1)).isoformat(),
+            "kwh": f"@{value}@",
+            "datapoints": [],
+        }
+        for hour, value in readings
+    ]
+    body = page({"uid": "1", "meter_uid": "58", "readings": sent})
+    body = body.replace('"@', "").replace('@"', "")
+    with Sandbox(World(NOW, [UtilityMeter("58", Series([]))])) as sandbox:
+        sandbox.faults.add(path="/intervals", status=200, body=body, times=None)
+        yield sandbox
 
 
 @dataclass
@@ -133,6 +155,31 @@ class Fuse:
             return function(*args, **kwargs)
 
         return fused
+
+
+def kill_again_and_again(
+    load: Callable[[Any, Fuse], None], fresh: Callable[[int], Any], first: int = 1
+) -> Iterator[Any]:
+    """Yield warehouses that were killed five times, gone on each time, to the end.
+
+    Args:
+        load: into a warehouse; each use of the fuse is a moment to be killed at.
+        fresh: makes an empty warehouse.
+        first: the first moment at which a load may be killed.
+    """
+    whole, counting = fresh(0), Fuse()
+    load(whole, counting)
+    yield whole
+    moments = list(range(first, counting.calls, max(1, counting.calls // 24)))
+    deaths = 0
+    for place in range(0, len(moments), 5):
+        warehouse = fresh(place + 1)
+        for number, moment in enumerate(moments[place : place + 5]):
+            fuse = Fuse(max(first, moment // 3) if number else moment)
+            deaths += killed(lambda w=warehouse, f=fuse: load(w, f))  # type: ignore[misc]
+        load(warehouse, Fuse())
+        yield warehouse
+    assert deaths >= 20
 
 
 class Fused:

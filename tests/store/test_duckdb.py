@@ -17,9 +17,9 @@ import pyarrow as pa
 import pytest
 
 from tap_utility_intervals.reporting.models import Models
-from tap_utility_intervals.sandbox import Fault, Sandbox, Series, UtilityMeter, World
+from tap_utility_intervals.sandbox import Fault, Sandbox, UtilityMeter
+from tap_utility_intervals.store import commits
 from tap_utility_intervals.store import duckdb as module
-from tap_utility_intervals.store import loading
 from tap_utility_intervals.store.base import (
     Pending,
     StoreError,
@@ -30,7 +30,7 @@ from tap_utility_intervals.store.base import (
 from tap_utility_intervals.store.duckdb import DuckDB
 from tests.commands.running import COMMAND
 from tests.oracle import KEYS, Row
-from tests.providers.utilityapi.serving import NOW, page
+from tests.providers.utilityapi.serving import NOW
 from tests.store.loads import (
     Fuse,
     Fused,
@@ -38,6 +38,7 @@ from tests.store.loads import (
     hours,
     killed,
     rows,
+    serving,
     small_world,
     world_values,
 )
@@ -52,7 +53,7 @@ def warehouse(tmp_path: Path) -> Warehouse:
 @pytest.fixture
 def _many_commits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tap_utility_intervals.arrow.reading.ROWS", 100)
-    monkeypatch.setattr(loading, "ROWS", 300)
+    monkeypatch.setattr(commits, "ROWS", 300)
 
 
 # --- exactly once ---------------------------------------------------------------------
@@ -125,21 +126,7 @@ def test_a_second_run_reads_the_look_back_and_new_rows_alone(
 
 def served(warehouse: Warehouse, *readings: tuple[int, str | None]) -> int:
     """Load meter 58, to which UtilityAPI sends these values of these hours."""
-    world = World(NOW, [UtilityMeter("58", Series([]))])
-    day = NOW.replace(hour=0)
-    sent = [
-        {
-            "start": (day + timedelta(hours=hour)).isoformat(),
-            "end": (day + timedelta(hours=hour + 1)).isoformat(),
-            "kwh": f"@{value}@",
-            "datapoints": [],
-        }
-        for hour, value in readings
-    ]
-    body = page({"uid": "1", "meter_uid": "58", "readings": sent})
-    body = body.replace('"@', "").replace('@"', "")
-    with Sandbox(world) as sandbox:
-        sandbox.faults.add(path="/intervals", status=200, body=body, times=None)
+    with serving(*readings) as sandbox:
         return warehouse.load(sandbox, "utilityapi", full_refresh=True)
 
 

@@ -14,13 +14,21 @@ import pyarrow.parquet as pq
 import pytest
 
 from tap_utility_intervals.sandbox import Sandbox
-from tap_utility_intervals.store import loading
+from tap_utility_intervals.store import commits, loading
 from tap_utility_intervals.store.base import Pending, StoreError, table_of
 from tap_utility_intervals.store.parquet import Lake
 from tests.oracle import KEYS, Row
 from tests.packaging.tree import ROOT
 from tests.providers.utilityapi.serving import NOW
-from tests.store.loads import KEY, Fuse, killed, rows, shown, small_world, world_values
+from tests.store.loads import (
+    KEY,
+    Fuse,
+    kill_again_and_again,
+    rows,
+    shown,
+    small_world,
+    world_values,
+)
 from tests.syncing import config
 
 PAGE = (ROOT / "docs" / "load.md").read_text(encoding="utf-8")
@@ -69,7 +77,7 @@ def fused_load(folder: Folder, sandbox: Sandbox, fuse: Fuse) -> None:
     os.mkdir, os.rename = fuse.around(os.mkdir), fuse.around(os.rename)
     os.fsync, pq.write_table = fuse.around(os.fsync), fuse.around(pq.write_table)
     try:
-        folder.load(sandbox)
+        assert folder.load(sandbox) == 0
     finally:
         os.mkdir, os.rename, os.fsync, pq.write_table = before
 
@@ -78,24 +86,20 @@ def test_killed_at_any_moment_and_run_again_it_holds_the_world(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tap_utility_intervals.arrow.reading.ROWS", 100)
-    monkeypatch.setattr(loading, "ROWS", 300)
+    monkeypatch.setattr(commits, "ROWS", 300)
     with Sandbox(small_world()) as sandbox:
-        counting = Fuse()
-        fused_load(folder, sandbox, counting)
         expected = world_values(sandbox.world)
-        assert folder.values() == expected
-        moments = list(range(1, counting.calls, max(1, counting.calls // 24)))
-        deaths = 0
-        # Killed, gone on, killed again, …: five times, and then to the end.
-        for place in range(0, len(moments), 5):
-            folder = Folder(folder.path.with_name(f"lake-{place}"))
-            for number, moment in enumerate(moments[place : place + 5]):
-                fuse = Fuse(max(1, moment // 3) if number else moment)
-                deaths += killed(lambda f=fuse, w=folder: fused_load(w, sandbox, f))  # type: ignore[misc]
-            assert folder.load(sandbox) == 0
-            assert folder.values() == expected
-            assert not list((folder.path / ".writing").rglob("*.parquet"))
-    assert deaths >= 20
+
+        def fresh(number: int) -> Folder:
+            path = folder.path.with_name(f"lake-{number}")
+            return Folder(path)
+
+        def load(one: Folder, fuse: Fuse) -> None:
+            fused_load(one, sandbox, fuse)
+
+        for one in kill_again_and_again(load, fresh):
+            assert one.values() == expected
+            assert not list((one.path / ".writing").rglob("*.parquet"))
 
 
 def test_what_is_restated_is_told_and_the_newest_counts(folder: Folder) -> None:

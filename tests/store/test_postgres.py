@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,14 +14,22 @@ import pyarrow as pa
 import pytest
 
 from tap_utility_intervals.sandbox import Sandbox
-from tap_utility_intervals.store import loading
+from tap_utility_intervals.store import commits, loading
 from tap_utility_intervals.store import postgres as module
 from tap_utility_intervals.store.base import Pending, StoreError, Table, table_of
 from tap_utility_intervals.store.postgres import PostgreSQL
 from tap_utility_intervals.store.sources import Claim, claims
 from tests.oracle import KEYS, Row
 from tests.providers.utilityapi.serving import NOW
-from tests.store.loads import KEY, Fuse, killed, rows, shown, small_world, world_values
+from tests.store.loads import (
+    KEY,
+    Fuse,
+    kill_again_and_again,
+    rows,
+    shown,
+    small_world,
+    world_values,
+)
 from tests.syncing import config
 from tests.warehouses.server import DATABASE, PASSWORD, USER, Server, postgres
 
@@ -85,7 +93,7 @@ def fused_load(database: Database, sandbox: Sandbox, fuse: Fuse) -> None:
     psycopg.Connection.execute = fuse.around(execute)  # type: ignore[method-assign]
     psycopg.Transaction.__exit__ = fuse.around(commit)  # type: ignore[method-assign]
     try:
-        database.load(sandbox)
+        assert database.load(sandbox) == 0
     finally:
         psycopg.Connection.execute = execute  # type: ignore[method-assign]
         psycopg.Transaction.__exit__ = commit  # type: ignore[method-assign]
@@ -95,23 +103,18 @@ def test_killed_at_any_moment_and_run_again_it_holds_the_world(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tap_utility_intervals.arrow.reading.ROWS", 100)
-    monkeypatch.setattr(loading, "ROWS", 300)
+    monkeypatch.setattr(commits, "ROWS", 300)
     with Sandbox(small_world()) as sandbox:
-        counting = Fuse()
-        fused_load(database, sandbox, counting)
         expected = world_values(sandbox.world)
-        assert database.values() == expected
-        moments = list(range(2, counting.calls, max(1, counting.calls // 24)))
-        deaths = 0
-        # Killed, gone on, killed again, …: five times, and then to the end.
-        for place in range(0, len(moments), 5):
-            database.schema = f"{database.schema.partition('_')[0]}_{place}"
-            for moment in moments[place : place + 5]:
-                fuse = Fuse(max(2, moment // 3) if moment != moments[place] else moment)
-                deaths += killed(lambda f=fuse: fused_load(database, sandbox, f))  # type: ignore[misc]
-            assert database.load(sandbox) == 0
-            assert database.values() == expected
-    assert deaths >= 20
+
+        def fresh(number: int) -> Database:
+            return replace(database, schema=f"{database.schema}_{number}")
+
+        def load(one: Database, fuse: Fuse) -> None:
+            fused_load(one, sandbox, fuse)
+
+        for one in kill_again_and_again(load, fresh, first=2):
+            assert one.values() == expected
 
 
 def test_what_is_restated_is_told_and_the_newest_counts(database: Database) -> None:
