@@ -194,7 +194,7 @@ class Client:
             found: dict[str, Entity] = {}
             for page, names in self.counted(census, self.pages(path, params, decode)):
                 found |= {n: row for n, row in zip(names, page.items, strict=True) if n}
-        self._warn_odd(path, census)
+        self._tell_of_odd(path, name, census)
         return list(found.values())
 
     def attempts(self, path: str, source: str | None = None) -> Iterator[Census]:
@@ -227,17 +227,21 @@ class Client:
                 if census.is_endless:
                     return
 
-    def _warn_odd(self, path: str, census: Census) -> None:
+    def _tell_of_odd(self, path: str, name: str, census: Census) -> None:
         """Say what is odd about a list, which is then not taken for the whole of it."""
         if census.nameless:
-            what = f"nectar: an object without an id is left out ({path})"
-            self.report.warn(what, census.nameless)
+            self.lose_nameless(path, name, census.nameless)
         elif census.rows == 0 and census.total is None:
             # A list of companies, or of connections as an early version sends them.
             self.report.warn(f"nectar: an empty array came for a list ({path})")
         else:
             return
         self.is_sure[f"/{path.split('/')[1]}"] = False
+
+    def lose_nameless(self, path: str, name: str, count: int) -> None:
+        """Report objects without an id: nobody could ask for what belongs to them."""
+        error = self.error(path, f"lists {count} {name} without an id")
+        self.report.lose(error.provider, f"{name} without an id ({path})", error)
 
 
 def _answer(asked: Future[T]) -> T:

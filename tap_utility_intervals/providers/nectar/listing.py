@@ -127,7 +127,10 @@ def _meter(client: Client, meter_id: str) -> Entity | None:
     except errors.Gone:
         client.report.warn("nectar: a meter that an account names is not there")
         return None
-    return row if text(row.get("id")) else None
+    if text(row.get("id")):
+        return row
+    client.lose_nameless(path, "meters", 1)
+    return None
 
 
 def meters_of(account: Entity) -> list[str]:

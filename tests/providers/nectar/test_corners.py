@@ -26,6 +26,7 @@ from tests.providers.nectar.harness import (
     usage,
     world_of,
 )
+from tests.syncing import config, sync
 
 WITHOUT_END = r"^(?!.*endDate)"
 
@@ -185,17 +186,41 @@ def test_a_meter_list_that_never_stands_still(serve: Serve) -> None:
         opened.close()
 
 
-def test_objects_without_an_id_are_left_out(serve: Serve) -> None:
-    sandbox = serve(world_of(connection("a")))
-    body = envelope(2, {"id": "m"}, {"id": None})
-    sandbox.faults.add(path="/meter/", status=200, body=body, times=None)
-    opened, _ = session(sandbox)
-    try:
-        (page,) = opened.meters()
-        assert [row.source_meter_id for row in page] == ["m"]
-        assert sum(opened.run.report.warnings.values()) == 1
-    finally:
-        opened.close()
+COMPANY = {"id": "co", "name": "Co", "sites": []}
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "told"),
+    [
+        ("/company", [{"id": ""}, COMPANY], "1 companies"),
+        ("/connection/company/co", [{"id": None}], "1 connections"),
+        ("/meter/company/co", [{"id": "m"}, {}, {"id": []}], "2 meters"),
+        ("/meter/m-1", {"account": "a-1"}, "1 meters"),
+    ],
+)
+def test_an_object_without_an_id_is_a_told_loss_and_its_neighbours_come(
+    serve: Serve, path: str, answer: Any, told: str
+) -> None:
+    account = {"id": "a-1", "meters": ["m-1"]}
+    answers: dict[str, Any] = {
+        "/company": [COMPANY],
+        "/connection/company/co": [{"id": "c-1", "accounts": [account]}],
+        "/interval/connection/c-1": json.loads(page_of()),
+        "/usage/company/co": {"totalUsageData": 0, "usageData": []},
+    }
+    sandbox = serve(world_of(meter_list=False))
+    for place, said in {**answers, path: answer}.items():
+        body = json.dumps(said)
+        if place == "/meter/company/co":
+            body = envelope(len(said), *said)
+        sandbox.faults.add(path=f"{place}$", status=200, body=body, times=None)
+    run = sync(config(sandbox, "nectar"))
+    name = told.split()[1]
+    source = "nectar", f"{name} without an id ({path})"
+    assert f"lists {told} without an id" in run.tap.report.reasons[source]
+    assert run.failed
+    listed = [row["source_meter_id"] for row in run.rows("meters")]
+    assert listed == (["m"] if told == "2 meters" else [])
 
 
 def test_many_meters_come_in_pages(
