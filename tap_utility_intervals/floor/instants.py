@@ -9,6 +9,7 @@ has one form. msgspec reads the usual texts and a regex the rest:
 from __future__ import annotations
 
 import re
+from calendar import isleap
 from datetime import date, datetime, time, timedelta, timezone
 from functools import lru_cache
 
@@ -25,16 +26,19 @@ _INSTANT = re.compile(
     r"([0-9]{2})(?::?([0-9]{2})(?::?([0-9]{2})(?:[.,]([0-9]{1,9}))?)?)?"
     r" ?(Z|z|[+\u2212-][0-9]{2}(?::?[0-9]{2})?)?"
 )
+_BY_WEEK_OR_DAY = re.compile(
+    r"^([0-9]{4})(-?)(?:W([0-9]{2})\2([1-7])|([0-9]{3}))(?=[Tt ])"
+)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def parse_instant(text: object, *, naive_is_utc: bool = False) -> datetime:
     """Return an aware instant that keeps the offset it was sent with.
 
-    Reads what ISO 8601 allows of dates by month: `2026-05-27T07:45:00.000000-04:00`,
-    `2026-05-27 11:45:00Z`, the basic form `20260527T114500Z`, offsets such as `+0530`
-    and `+00`, a comma before the fraction, `24:00` for the end of a day; and fractions
-    of up to nine digits, cut (not rounded) to six.
+    Reads what ISO 8601 allows: `2026-05-27T07:45:00.000000-04:00`, `2026-05-27
+    11:45:00Z`, the basic form `20260527T114500Z`, dates by week or day of the year,
+    offsets such as `+0530` and `+00`, a comma before the fraction, `24:00` for the end
+    of a day; and fractions of up to nine digits, cut (not rounded) to six.
 
     Raises:
         ValueError: Not such text; no such moment; no zone, unless `naive_is_utc` (as
@@ -66,7 +70,7 @@ def _usual(text: str) -> datetime | None:
 
 
 def _unusual(text: str, *, naive_is_utc: bool) -> datetime:
-    found = _INSTANT.fullmatch(text)
+    found = _INSTANT.fullmatch(_BY_WEEK_OR_DAY.sub(_by_month, text, 1))
     if found is None:
         raise ValueError("not an instant such as 2026-05-27T11:45:00Z")
     year, *month_and_day, hour, minute, second, fraction, offset = found.groups()
@@ -79,6 +83,16 @@ def _unusual(text: str, *, naive_is_utc: bool) -> datetime:
     if clock == (24, 0, 0, 0):
         return _next_day(midnight)
     return datetime.combine(midnight.date(), time(*clock), midnight.tzinfo)
+
+
+def _by_month(found: re.Match[str]) -> str:
+    """A date by month for `2026-W22-3` or `2026-147`."""
+    year, _, week, weekday, number = found.groups()
+    if week is not None:
+        return date.fromisocalendar(int(year), int(week), int(weekday)).isoformat()
+    if not 0 < int(number) <= 365 + isleap(int(year)):
+        raise ValueError("a day of the year that does not exist")
+    return (date(int(year), 1, 1) + timedelta(days=int(number) - 1)).isoformat()
 
 
 def _next_day(midnight: datetime) -> datetime:

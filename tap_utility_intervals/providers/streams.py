@@ -233,17 +233,26 @@ class EntityStream(OwnStream):
         self.run.report.lose(session.name, self.name, error)
 
     def whole(self, session: Session) -> Iterator[Sequence[Record]]:
-        """The list as records, each key once."""
+        """The list as records, each key once.
+
+        Raises:
+            errors.BadAnswer: at the end, if there are objects without a key.
+        """
         taken: set[str] = set()
+        nameless = 0
         for page in self.entities(session):
             rows = []
             for record in map(self.shape, page):
+                nameless += record is None
                 key = str(record and record[self.primary_keys[0]])
                 if record is not None and key not in taken:
                     taken.add(key)
                     rows.append(record)
             if rows:
                 yield rows
+        if nameless:
+            problem = f"lists {nameless} objects without an id"
+            raise errors.BadAnswer(session.name, self.name, problem=problem)
 
 
 class OwnSourceStream(OwnStream, SourceStream):

@@ -6,6 +6,7 @@ would vanish; it is not used. `start_date` and `end_date` filter periods here.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -77,6 +78,8 @@ class BillJob:
         self.report = report
         self.listed_at = task.listed_at
         self.is_incomplete = False
+        self.nameless: Counter[str] = Counter()
+        """How many bills came without a uid, by meter."""
 
     def events(self) -> Iterator[Event]:
         """Per meter: its bills, its bookmark, and the end.
@@ -109,6 +112,7 @@ class BillJob:
         for uid in some.meters:
             self.report.decided(PROVIDER, uid, "asked for bills again, with fewer")
         some.is_incomplete = False
+        some.nameless = Counter()
         return some
 
     def _read(self, meter: Meter) -> Iterator[Rows | Reached]:
@@ -120,6 +124,7 @@ class BillJob:
 
         def restart() -> None:
             self.is_incomplete = False
+            self.nameless.clear()
             for bills in found.values():
                 bills.clear()
 
@@ -142,7 +147,7 @@ class BillJob:
         try:
             record = usage(bill, meter, self.listed_at, self.rules.zone)
         except ValueError:
-            self.warn("a bill without a uid was left out")
+            self.nameless[meter.uid] += 1
             return
         if record.unreadable:
             self.warn("a value of a bill could not be read and is null")
@@ -175,13 +180,16 @@ class BillJob:
     ) -> Iterator[Rows | Reached]:
         rows = [record for record in found.values() if self._is_wanted(record)]
         is_cut = len(rows) < len(found) and self.rules.end_date is not None
-        if self.is_incomplete or is_cut or lacking(meter, found):
+        nameless = self.nameless[meter.uid]
+        if self.is_incomplete or is_cut or nameless or lacking(meter, found):
             # Beside a newer `listed_at`, those that did not come would look withdrawn,
             # and so would what a backfill leaves out.
             for row in rows:
                 row.listed_at = None
         if rows:
             yield Rows(self.rows(rows))
+        if nameless:
+            raise _wrong(meter, f"sent {nameless} bills without a uid")
         if self.is_incomplete:
             self.warn("an answer is marked incomplete; the meter's bookmark stays")
         else:
@@ -196,9 +204,8 @@ class BillJob:
             errors.FallsShort: they are more than lacked the last time.
         """
         if lacking > self._old(meter).lacking:
-            source = f"meter {meter.uid}"
-            problem = f"lists {lacking:,} more bills than come (/bills)"
-            raise errors.FallsShort(PROVIDER, "/meters", source=source, problem=problem)
+            problem = f"lists {lacking:,} more bills than come"
+            raise _wrong(meter, problem, errors.FallsShort)
         if lacking:
             self.report.note(f"{PROVIDER}: meters that list more bills than come")
 
@@ -206,7 +213,7 @@ class BillJob:
         self, meter: Meter, found: Mapping[str, UsageRecord]
     ) -> bool:
         """Whether an answer for several meters lacks more bills than were known to."""
-        lacks = lacking(meter, found)
+        lacks = self.nameless[meter.uid] or lacking(meter, found)
         return bool(meter.bill_count and not found) or lacks > self._old(meter).lacking
 
     def _old(self, meter: Meter) -> BillBookmark:
@@ -237,6 +244,12 @@ class BillJob:
             self.rules.rescan.day(meter.uid, is_first=old.scanned is None),
             lacks,
         ).state()
+
+
+def _wrong(
+    meter: Meter, problem: str, kind: type[errors.SourceError] = errors.BadAnswer
+) -> errors.SourceError:
+    return kind(PROVIDER, "/bills", source=f"meter {meter.uid}", problem=problem)
 
 
 def grouped(meters: Iterable[Meter], size: int) -> Iterator[list[Meter]]:

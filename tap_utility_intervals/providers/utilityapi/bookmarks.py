@@ -179,6 +179,8 @@ class EventBookmark:
     """The furthest `ts`."""
     since: datetime | None = None
     """Start date when last read; None: without bound."""
+    only: str | None = None
+    """Hash of the meters and authorizations whose events were kept; None: of all."""
 
     @classmethod
     def parse(cls, found: Bookmark | None) -> Self | None:
@@ -188,12 +190,13 @@ class EventBookmark:
     @classmethod
     def _of(cls, found: Bookmark) -> Self:
         newest = moment(found.get("replication_key_value"))
-        return cls(newest, moment(found.get("since")))
+        return cls(newest, moment(found.get("since")), _text(found.get("only")))
 
     def state(self) -> Bookmark:
         """The JSON of it."""
         newest = self.newest and micros_form(self.newest)
-        found = {"replication_key_value": newest, "since": shown(self.since)}
+        since = shown(self.since)
+        found = {"replication_key_value": newest, "since": since, "only": self.only}
         return {name: value for name, value in found.items() if value is not None}
 
 

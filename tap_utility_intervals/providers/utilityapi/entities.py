@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
@@ -13,7 +13,11 @@ from tap_utility_intervals.floor.records import MeterRecord
 from tap_utility_intervals.floor.values import Values
 from tap_utility_intervals.providers.utilityapi.client import UtilityApi
 from tap_utility_intervals.providers.utilityapi.mapping.channels import Warn
-from tap_utility_intervals.providers.utilityapi.mapping.meters import Meter, listed
+from tap_utility_intervals.providers.utilityapi.mapping.meters import (
+    PROVIDER,
+    Meter,
+    listed,
+)
 from tap_utility_intervals.providers.utilityapi.pages import Page
 from tap_utility_intervals.providers.utilityapi.settings import UtilityApiSettings
 
@@ -109,6 +113,7 @@ def meters(
     listed_at: str,
     wanted: UtilityApiSettings,
     warn: Warn = lambda _: None,
+    lose: Callable[[errors.SourceError], None] = lambda _: None,
 ) -> list[ListedMeter]:
     """All meters, or those named, or those of some authorizations, as listed.
 
@@ -119,6 +124,7 @@ def meters(
         listed_at: this run's start, for the records.
         wanted: names meters or authorizations, or neither.
         warn: counts a warning.
+        lose: takes what it means that meters have no uid, which are left out.
 
     Raises:
         errors.ProviderError: as `Transport.get`.
@@ -133,11 +139,12 @@ def meters(
         # One unknown uid may spoil the filter for the others.
         pages = list(api.meters(None, owners))
     found: dict[str, ListedMeter] = {}
+    nameless = 0
     for item in _items(pages):
         try:
             one = _meter(item, listed_at, wanted.zone)
         except ValueError:
-            warn("a listed meter without a uid was left out")
+            nameless += 1
             continue
         owner = one.authorization_uid
         if (asked and one.uid not in asked) or (owners and owner not in owners):
@@ -146,6 +153,9 @@ def meters(
         if one.record.unreadable:
             warn("a value of a listed meter is unreadable and null")
         found[one.uid] = one
+    if nameless:
+        problem = f"lists {nameless} meters without a uid"
+        lose(errors.BadAnswer(PROVIDER, "/meters", problem=problem))
     return list(found.values())
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
 
+from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.clock import Clock
 from tap_utility_intervals.floor.instants import EARLIEST, micros_form
 from tap_utility_intervals.floor.limiter import Limiter
@@ -58,6 +59,9 @@ SHARED = (
 )
 """What streams in UtilityAPI's own shape read as others do."""
 
+NAMELESS = "meters without a uid"
+"""How the report names them, as one source."""
+
 NOT_LISTED = "the meter list does not show it; check utilityapi_meters"
 
 
@@ -79,6 +83,8 @@ class UtilityApiSession:
         self.filter = StartFilter()
         self.per_request = self.settings.meters_per_request
         self.listed_at = micros_form(run.started)
+        self.is_named = True
+        """Whether all listed meters have a uid, as far as they were read."""
 
     def close(self) -> None:
         """Let go of connections and of whoever waits for its turn."""
@@ -100,7 +106,9 @@ class UtilityApiSession:
     @cached_property
     def listed(self) -> list[entities.ListedMeter]:
         """The meter list, read once a run, in the order of the API."""
-        return entities.meters(self.api, self.listed_at, self.settings, self.warn)
+        return entities.meters(
+            self.api, self.listed_at, self.settings, self.warn, self._lose_nameless
+        )
 
     @cached_property
     def rules(self) -> Rules:
@@ -166,6 +174,10 @@ class UtilityApiSession:
             theirs = {meter.uid: olds[meter.uid] for meter in some}
             yield BillTask(tuple(some), theirs, self.rules, self.listed_at)
 
+    def _lose_nameless(self, error: errors.SourceError) -> None:
+        self.is_named = False
+        self.run.report.lose(PROVIDER, NAMELESS, error)
+
     def _leave_alone(self, meter: Meter, what: str) -> None:
         self.run.report.add(PROVIDER, meter.uid, Outcome.UNCHANGED)
         why = f"not asked for {what}: it is listed as it was"
@@ -184,8 +196,8 @@ class UtilityApiSession:
 
     @property
     def _has_whole_list(self) -> bool:
-        """Whether none may be beyond a page that does not say if it is the last."""
-        return "/meters" not in self.api.open_ended
+        """Whether each is named, and none may be beyond a page that lacks `next`."""
+        return self.is_named and "/meters" not in self.api.open_ended
 
     def _tell_of_old_data(self, plans: Iterable[Plan]) -> None:
         """Say that there is nothing to read since the start date, but before it."""

@@ -19,6 +19,7 @@ from tap_utility_intervals.providers.utilityapi.bookmarks import EventBookmark
 from tap_utility_intervals.providers.utilityapi.client import UtilityApi
 from tap_utility_intervals.providers.utilityapi.events import CONTEXT, EventJob
 from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER
+from tap_utility_intervals.providers.utilityapi.rules import Rules
 from tap_utility_intervals.providers.utilityapi.session import UtilityApiSession
 
 Filters = Mapping[str, tuple[str, str]]
@@ -140,7 +141,15 @@ class Events(OwnSourceStream):
         ours = cast("UtilityApiSession", session)
         old = ours.remembered(EventBookmark, self.bookmarks.get(CONTEXT))
         api = asking_for(self.name, session)
-        yield EventJob(api, self.shape, old, lambda: ours.rules, ours.warn).events
+        only = {
+            "meter_uid": ours.settings.meters,
+            "authorization_uid": ours.settings.authorizations,
+        }
+
+        def rules() -> Rules:
+            return ours.rules
+
+        yield EventJob(api, self.shape, old, rules, ours.warn, only).events
 
 
 class _ShapedBills(BillJob):

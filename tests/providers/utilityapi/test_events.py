@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from types import MappingProxyType
 from typing import Any, cast
 
 import pytest
@@ -53,6 +54,7 @@ def job(
     start: str | None = None,
     end: str | None = None,
     warn: Any = None,
+    only: Any = MappingProxyType({}),
 ) -> EventJob:
     rules = Rules(
         start_date=parse_instant(start) if start else None,
@@ -70,6 +72,7 @@ def job(
         EventBookmark.parse(old),
         lambda: rules,
         warn or (lambda _: None),
+        only,
     )
 
 
@@ -171,3 +174,33 @@ def test_a_list_that_lacks_next_is_asked_again_and_then_taken_for_the_last_page(
     told_of = [w for w in run.tap.report.warnings if f"a page of /{path} lacks" in w]
     assert len(told_of) == warned
     assert json.dumps(run.state)
+
+
+def test_events_of_other_meters_are_left_out_and_another_choice_reads_anew() -> None:
+    pages = [Page([{**event(day), "meter_uid": str(day % 2)} for day in (19, 18, 2)])]
+    found, bookmark = told(job(Api(*pages), only={"meter_uid": ["1"]}))
+    assert found == ["19"]
+    assert bookmark is not None
+    again, same = told(job(Api(*pages), bookmark, only={"meter_uid": ["1"]}))
+    assert (again, same) == (["19"], bookmark)
+    # Whoever takes in another meter wants its history, too.
+    more, other = told(job(Api(*pages), bookmark, only={"meter_uid": ["0", "1"]}))
+    assert more == ["19", "18", "2"]
+    assert other != bookmark
+    everything, plain = told(job(Api(*pages), other))
+    assert everything == ["19", "18", "2"]
+    assert plain == {"replication_key_value": at(19)}
+
+
+@pytest.mark.parametrize("setting", ["utilityapi_meters", "utilityapi_authorizations"])
+def test_the_settings_choose_events(setting: str) -> None:
+    with Sandbox(tiny_world()) as sandbox:
+        chosen = config(sandbox, "utilityapi")
+        everything = sync_of(chosen, "utilityapi_events").rows("utilityapi_events")
+        name = {"utilityapi_meters": "meter_uid"}.get(setting, "authorization_uid")
+        wanted = next(row[name] for row in everything if row[name])
+        some = sync_of({**chosen, setting: [wanted]}, "utilityapi_events")
+        none = sync_of({**chosen, setting: ["nobody"]}, "utilityapi_events")
+    expected = [row for row in everything if row[name] == wanted]
+    assert some.rows("utilityapi_events") == expected
+    assert not none.rows("utilityapi_events")

@@ -385,3 +385,43 @@ def test_sources_that_were_never_read_come_first_then_the_longest_unread() -> No
     warehouse.sync()
     order = list(dict.fromkeys(query["meters"] for query in script.asked))
     assert order == ["3", "2", "4", "1"]
+
+
+@pytest.mark.parametrize(
+    ("stream", "path"),
+    [
+        ("intervals", "meters"),
+        ("utilityapi_meters", "meters"),
+        ("utilityapi_authorizations", "authorizations"),
+        ("utilityapi_billing_accounts", "accounting/billing-accounts"),
+        ("utilityapi_events", "events"),
+        ("usage", "bills"),
+        ("utilityapi_bills", "bills"),
+    ],
+)
+def test_what_has_no_id_is_a_loss_that_is_told(stream: str, path: str) -> None:
+    script = Scripted(days(BEGIN, NOW), {"bill_count": 2}, uids=("1", "2"))
+    nameless: list[Any] = [{}, {"uid": None}, {"uid": ""}, {"uid": []}, {"uid": {}}]
+
+    def answer(asked: str, _: Any) -> Any:
+        if not asked.endswith(f"/{path}"):
+            return None
+        plural = path.rpartition("/")[2].replace("-", "_")
+        named = script.meter("1") if path == "meters" else {"uid": "z"}
+        found = [{"meter_uid": "1", **one} for one in [named, *nameless]]
+        return {plural: found, "next": None}
+
+    warehouse = Warehouse(script)
+    warehouse.sync(stream)
+    script.answer = answer
+    run = warehouse.sync(stream)
+    assert run.failed
+    reasons = [*run.tap.report.reasons.values()]
+    assert any("without a uid" in why or "without an id" in why for why in reasons)
+    if stream != "intervals":
+        assert {row.get("uid", row.get("usage_id")) for row in run.rows(stream)} & {
+            *("z", "1")
+        }, "the others are out"
+    else:
+        # The meter that may be among them keeps its bookmark.
+        assert warehouse.entry("2")
