@@ -23,8 +23,11 @@ SOURCES = ("intervals", "meters", "usage", "coverage")
 RESTATEMENTS = "restatements"
 """Only `load` and `target-utility-duckdb` write it."""
 
-UNUSED = "utility_intervals__service_point_history"
-VIEWS = ("stg_", "utility_intervals__local", "int_utility_intervals__bills")
+VIEWS = (
+    *("stg_", "int_utility_intervals__bills", "utility_intervals__local"),
+    "utility_intervals__service_point_history",
+)
+"""How their names begin; the others are tables, as with dbt."""
 
 
 @dataclass(frozen=True)
@@ -109,9 +112,8 @@ def _build(database: Database, wanted: Wanted) -> None:
     }
     models = Models(database.type, database.database, database.schema, variables)
     for name in models:
-        if name != UNUSED:
-            kind = "view" if name.startswith(VIEWS) else "table"
-            _make(database, kind, name, models.sql(name))
+        kind = "view" if name.startswith(VIEWS) else "table"
+        _make(database, kind, name, models.sql(name))
 
 
 def _make(database: Database, kind: str, name: str, sql: str) -> None:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,15 @@ from tap_utility_intervals.cli import main
 from tap_utility_intervals.commands.report import report
 from tap_utility_intervals.reporting import writing
 from tap_utility_intervals.reporting.models import Models
-from tap_utility_intervals.reporting.page import ASSETS
+from tap_utility_intervals.reporting.page import ASSETS, Page
 from tap_utility_intervals.reporting.series import rounded, series
+from tap_utility_intervals.reporting.warehouse import Wanted, asked
 from tap_utility_intervals.sandbox import Sandbox
 from tap_utility_intervals.store.base import Pending, Table
 from tap_utility_intervals.store.duckdb import DuckDB
 from tap_utility_intervals.store.loading import load
 from tap_utility_intervals.store.postgres import PostgreSQL
+from tests.docs.test_analysis import BLOCK, PAGE
 from tests.models.building import ZONED
 from tests.models.world import AS_OF, models_world
 from tests.oracle import KEYS, Row
@@ -38,6 +41,7 @@ from tests.warehouses.server import DATABASE, PASSWORD, USER, postgres
 from tests.warehouses.worlds import GONE, OLD
 
 HOSTILE = "</script><img src=x onerror=alert(1)>'\"{{ 7 * 7 }}"
+TABLES = ("intervals", "meters", "usage", "coverage", "restatements", "zones")
 SECTIONS = (
     *("Load by day and hour", "Load over time", "Average day", "Load duration"),
     *("Bills beside intervals", "Gaps", "Month by month", "Checks that did not pass"),
@@ -122,7 +126,7 @@ def opened(folder: Path) -> Iterator[Opened]:
     with duckdb.connect() as db, browser() as tab:
         db.execute("set TimeZone = 'UTC'")
         db.execute(f"attach '{folder / 'warehouse.duckdb'}' as w (read_only)")
-        for name in ("intervals", "meters", "usage", "coverage", "restatements"):
+        for name in TABLES[:-1]:
             db.execute(f"create view {name} as from w.main.{name}")
         models = Models("duckdb", "memory", "main", variables)
         for name in models:
@@ -366,44 +370,49 @@ def test_a_lake_has_the_same_report(folder: Path) -> None:
     lake.mkdir(parents=True)
     with duckdb.connect(folder / "warehouse.duckdb", read_only=True) as db:
         db.execute("set TimeZone = 'UTC'")
-        for name in (
-            "intervals",
-            "meters",
-            "usage",
-            "coverage",
-            "restatements",
-            "zones",
-        ):
+        for name in TABLES:
             db.execute(f"copy {name} to '{lake / name}.parquet'")
     assert write(folder, of="lake").replace("lake", "warehouse.duckdb") == write(folder)
 
 
 @pytest.mark.slow
-def test_postgresql_has_the_same_report(
+def test_postgresql_has_the_same_report_and_the_same_answers(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
-    keys = {**KEYS, "restatements": (), "zones": ()}
+    file = folder / "warehouse.duckdb"
     pending = Pending()
-    with duckdb.connect(folder / "warehouse.duckdb", read_only=True) as db:
+    with duckdb.connect(file, read_only=True) as db:
         db.execute("set TimeZone = 'UTC'")
-        for name, key in keys.items():
-            if not name.startswith(("utilityapi_", "nectar_")):
-                rows = db.sql(f"from {name}").to_arrow_table()
-                table = Table(name, rows.schema, tuple(key))
-                for batch in rows.to_batches():
-                    pending.add(table, batch)
+        for name in TABLES:
+            rows = db.sql(f"from {name}").to_arrow_table()
+            for batch in rows.to_batches():
+                pending.add(Table(name, rows.schema, tuple(KEYS.get(name, ()))), batch)
+    wanted = Wanted(time_zone="zones", as_of=AS_OF)
+    head = Page("both", datetime.fromisoformat(AS_OF), names=True)
     with postgres() as server:
         url = f"postgresql://{USER}@127.0.0.1:{server.port}/{DATABASE}"
         store = PostgreSQL(url)
         with store.alone():
             store.commit(pending)
-        words = ["--warehouse", url, "--as-of", AS_OF, "--time-zone", "zones"]
-        out = folder / "postgres.html"
-        done = CliRunner().invoke(report, [*words, "--out", str(out)])
-        assert done.exit_code == 0, done.output
-    page = out.read_text(encoding="utf-8")
-    assert page.replace(DATABASE, "warehouse.duckdb") == write(folder)
+        with asked(url, None, wanted) as one, asked(str(file), None, wanted) as other:
+            (there,) = writing.write(one, head, folder / "postgres.html", None)
+            (here,) = writing.write(other, head, folder / "duckdb.html", None)
+            assert there.read_text(encoding="utf-8") == here.read_text(encoding="utf-8")
+            for language, sql, _ in BLOCK.findall(PAGE.read_text(encoding="utf-8")):
+                if language == "sql":
+                    found = [[*map(plain, row.values())] for row in one.rows(sql)]
+                    assert found == [
+                        [*map(plain, row.values())] for row in other.rows(sql)
+                    ], sql
+                    assert found
+
+
+def plain(value: Any) -> Any:
+    """A number to six places, whatever its type; anything else as a text."""
+    if isinstance(value, Decimal | float):
+        return round(float(value), 6)
+    return value and str(value)[:19]
 
 
 @pytest.mark.parametrize(
