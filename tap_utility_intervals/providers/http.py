@@ -104,6 +104,7 @@ class Transport:
         self.server_time: datetime | None = None
         self.bodies = Bodies(settings.max_response_bytes)
         self.spool = Spool()
+        self._patience = statuses.Patience()
         headers = {
             "Accept": "application/json",
             "User-Agent": settings.user_agent or "tap-utility-intervals",
@@ -199,29 +200,34 @@ class Transport:
         """
         waits = backoff.expo(base=2, factor=0.5, max_value=SLOWEST_BACKOFF)
         next(waits)  # backoff's generators begin with an empty step
-        failures = put_off = 0
+        status, failures, put_off = None, 0, 0
         tried = waited = 0.0
         while True:
             begun = self.limiter.now()
             try:
-                return self._once(url, decode, source)
-            except _PutOff as patience:
+                found = self._once(url, decode, source)
+            except _PutOff as asked:
                 put_off += 1
-                waited += patience.seconds
-                is_over = waited > statuses.longest_wait(patience.error.status)
+                waited += asked.seconds
+                status = asked.error.status
+                is_over = waited > self._patience.with_a(status)
                 if put_off > MOST_POLITE_WAITS or is_over:
-                    raise patience.error from None
-                self._be_patient(patience)
+                    self._patience.note(status, came=False)
+                    raise asked.error from None
+                self._be_patient(asked)
             except PASSING:
                 failures += 1
                 tried += self.limiter.now() - begun
                 if failures > self.max_retries or tried >= LONGEST_TRYING:
                     raise
                 self.limiter.sleep(backoff.full_jitter(next(waits)))
+            else:
+                self._patience.note(status, came=True)
+                return found
 
-    def _be_patient(self, patience: _PutOff) -> None:
+    def _be_patient(self, asked: _PutOff) -> None:
         """Wait as the server asks, and tell it once, however many workers wait."""
-        seconds, status = patience.seconds, patience.error.status
+        seconds, status = asked.seconds, asked.error.status
         if status == HTTPStatus.ACCEPTED:
             LOGGER.debug("%s is building an answer (202)", self.endpoint.provider)
             self.limiter.sleep(seconds)

@@ -54,8 +54,27 @@ LONGEST_WAIT = 3600.0
 """Seconds that one question may be put off in all."""
 LONGEST_BUILDING = 300.0
 """Seconds that one answer may be under way (202): the sources after it wait for it."""
+SHORTEST_BUILDING = 5.0
 
 
-def longest_wait(status: int | None) -> float:
-    """Tell for how many seconds a question may be put off with a status in all."""
-    return LONGEST_BUILDING if status == HTTPStatus.ACCEPTED else LONGEST_WAIT
+class Patience:
+    """For how many seconds a question may be put off in all.
+
+    After each answer that was waited for in vain the next one gets half the time, until
+    one comes: so many sources that never come cost no more than twice the first, and
+    few seconds each, before those after them are read.
+    """
+
+    def __init__(self) -> None:
+        """Nothing was waited for yet."""
+        self._building = LONGEST_BUILDING
+
+    def with_a(self, status: int | None) -> float:
+        """Seconds for a question that is put off with a status."""
+        return self._building if status == HTTPStatus.ACCEPTED else LONGEST_WAIT
+
+    def note(self, status: int | None, *, came: bool) -> None:
+        """Note whether an answer came that had been put off with a status, if any."""
+        if status == HTTPStatus.ACCEPTED:
+            less = max(self._building / 2, SHORTEST_BUILDING)
+            self._building = LONGEST_BUILDING if came else less

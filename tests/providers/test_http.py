@@ -576,6 +576,28 @@ def test_an_answer_that_is_being_built_holds_nobody_else(
     assert len([at for target, at in asked if target == "/slow"]) == 11
 
 
+def test_many_answers_that_are_built_for_ever_do_not_starve_the_others(
+    server: Server, clock: Clock
+) -> None:
+    server.otherwise = lambda seen: (
+        answer(202, Retry_After="5") if "slow" in seen.target else answer()
+    )
+    many = 70
+    with connected(server.url, clock, in_flight=1) as acme:
+        for _ in range(many):
+            with pytest.raises(errors.Unavailable, match="HTTP 202"):
+                get(acme, "/slow")
+        longest, shortest = statuses.LONGEST_BUILDING, statuses.SHORTEST_BUILDING
+        assert longest < clock.now < 2 * longest + many * shortest
+        # Once one comes that was being built, there is all the time again.
+        server.replies = [answer(202, Retry_After="4"), answer()]
+        assert get(acme, "/built") == {}
+        before = clock.now
+        with pytest.raises(errors.Unavailable):
+            get(acme, "/slow")
+    assert clock.now - before == pytest.approx(longest)
+
+
 def test_a_wait_that_is_asked_for_is_told_once(
     server: Server, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
