@@ -59,6 +59,10 @@ docs: .venvs/docs/.installed ## The pages of docs/ as a site in build/docs; a de
 	.venvs/docs/bin/python -m sphinx -b html -W --keep-going -q docs build/docs
 	@echo "build/docs/index.html"
 
+.PHONY: spark
+spark: .venvs/spark/.installed ## The Spark source under PySpark, here and with two workers (needs Java 17)
+	.venvs/spark/bin/python -m pytest --confcutdir=tests/spark tests/spark/under_spark.py $(PYTEST_ARGS)
+
 .PHONY: fuzz
 fuzz: .venvs/atheris/.installed ## Both normalizes, fuzzed by coverage (FUZZ_SECONDS=25); findings under /tmp/fuzz-found
 	@PYTHONPATH=. .venvs/atheris/bin/python -m tests.hostile.fuzz.atheris_driver
@@ -132,6 +136,14 @@ endef
 	$(call venv,.venvs/docs)
 	@echo "Installing Sphinx into .venvs/docs"
 	@.venvs/docs/bin/python -m pip install -qq 'sphinx>=8.1,<10' 'myst-parser>=4' 'furo>=2025.12'
+	@touch $@
+
+# PySpark weighs 500 MB and wants Java, so it lives apart.
+.venvs/spark/.installed: pyproject.toml
+	@mkdir -p .venvs
+	$(call venv,.venvs/spark)
+	@echo "Installing PySpark into .venvs/spark"
+	@.venvs/spark/bin/python -m pip install -qq --editable '.[spark]' 'deltalake>=1,<2' 'pytest>=9'
 	@touch $@
 
 # Atheris has no wheels for every Python; where it has none, pip says so and make fails.

@@ -72,6 +72,7 @@ class TapUtilityIntervals(HookedTap):
         self.started = datetime.now(timezone.utc)
         self.clock = Clock()
         self.covered: list[CoverageRecord] = []
+        self.shares = 1
         super().__init__(**kwargs)
         self.report = Report(self.logger)
 
@@ -102,7 +103,13 @@ class TapUtilityIntervals(HookedTap):
         settings = Settings.parse(self.config)
         selected = {name for name, stream in self.streams.items() if stream.selected}
         run = Run(
-            self.config, settings, self.report, self.started, selected, self.clock
+            self.config,
+            settings,
+            self.report,
+            self.started,
+            selected,
+            self.clock,
+            self.shares,
         )
         return [provider.connect(run) for provider in self.providers]
 

@@ -145,6 +145,19 @@ class Limiter:
             )
 
 
+def shared(per_second: float, in_flight: int, shares: int) -> Limiter:
+    """Return one of so many limiters that together keep to a credential's budget.
+
+    Shares are whole numbers of requests: in each second, and not only on the average,
+    they are no more than may be.
+
+    Raises:
+        ValueError: there are more shares than requests.
+    """
+    part = per_second if shares == 1 else per_second // shares
+    return Limiter(part, in_flight // shares)
+
+
 def retry_after(header: str | None, now: datetime) -> float | None:
     """Return how many seconds a `Retry-After` asks to wait, from `now` (aware).
 

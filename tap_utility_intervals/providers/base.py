@@ -148,6 +148,8 @@ class Session(Protocol):
     name: str
     workers: int
     """How many jobs may run at once."""
+    readers: int
+    """Among how many processes its credential's budget may be shared."""
 
     def ping(self) -> None:
         """Ask one cheap question. Raises `errors.ProviderError`."""
@@ -182,6 +184,8 @@ class Run:
     """The names of the streams that are synced: what they share is read once."""
     clock: Clock = field(default_factory=Clock)
     """Dates answers (`read_at`); goes on where the runs before have stopped."""
+    shares: int = 1
+    """Among how many processes each credential's budget is shared."""
 
     def listed(
         self,

@@ -68,7 +68,8 @@ class NectarSession:
         settings = run.settings
         own = NectarSettings.parse(run.config, settings)
         self.run = run
-        self.workers = min(settings.max_concurrency, MOST_IN_FLIGHT)
+        self.readers = min(settings.max_concurrency, MOST_IN_FLIGHT)
+        self.workers = self.readers // run.shares
         endpoint = Endpoint(
             provider=self.name,
             base_url=own.base_url,

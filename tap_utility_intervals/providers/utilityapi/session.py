@@ -10,7 +10,7 @@ from typing import TypeVar
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.clock import Clock
 from tap_utility_intervals.floor.instants import EARLIEST, micros_form
-from tap_utility_intervals.floor.limiter import Limiter
+from tap_utility_intervals.floor.limiter import shared
 from tap_utility_intervals.floor.outcomes import Outcome
 from tap_utility_intervals.floor.records import MeterRecord
 from tap_utility_intervals.providers.base import Bookmark, Bookmarks, Event, Run
@@ -75,11 +75,16 @@ class UtilityApiSession:
         self.run = run
         self.settings = UtilityApiSettings.parse(run.config, run.settings)
         self.transport = transport = transport_of(
-            self.settings, run.settings, run.clock
+            self.settings, run.settings, run.clock, run.shares
         )
         self.api = UtilityApi(transport, warn=self.warn)
         transport.spool.share(SHARED, run.selected)
-        self.workers = run.settings.max_concurrency
+        in_flight, per_second = (
+            run.settings.max_concurrency,
+            int(self.settings.requests_per_second),
+        )
+        self.workers = in_flight // run.shares
+        self.readers = max(1, min(in_flight, per_second))
         self.filter = StartFilter()
         self.per_request = self.settings.meters_per_request
         self.listed_at = micros_form(run.started)
@@ -221,9 +226,12 @@ def _last_read(plan: Plan) -> datetime:
 
 
 def transport_of(
-    own: UtilityApiSettings, common: Settings, clock: Clock | None = None
+    own: UtilityApiSettings,
+    common: Settings,
+    clock: Clock | None = None,
+    shares: int = 1,
 ) -> Transport:
-    """The way to UtilityAPI with the configured token."""
+    """The way to UtilityAPI with the configured token, or a share of its budget."""
     endpoint = Endpoint(
         provider=PROVIDER,
         base_url=own.base_url,
@@ -231,7 +239,7 @@ def transport_of(
         credential=CREDENTIAL,
         title="UtilityAPI",
     )
-    limiter = Limiter(own.requests_per_second, common.max_concurrency)
+    limiter = shared(own.requests_per_second, common.max_concurrency, shares)
     return Transport(endpoint, common, limiter, clock)
 
 

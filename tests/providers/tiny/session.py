@@ -75,6 +75,7 @@ class TinySession:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.workers = run.settings.max_concurrency
+        self.readers = 1
         self.transport = transport_of(run)
 
     def ping(self) -> None:
