@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 
 from tap_utility_intervals.arrow.numbers import decimals
@@ -51,7 +52,8 @@ def _exact(values: Sequence[Any], _: pa.DataType) -> pa.Array:
 
 def _instants(values: Iterable[Any], kind: pa.DataType) -> pa.Array:
     """Instants; without a zone they are taken for UTC."""
-    found = [None if one is None else datetime.fromisoformat(one) for one in values]
+    # `datetime.fromisoformat` knows no Z before Python 3.11.
+    found = msgspec.convert(list(values), list[datetime | None])
     aware = [
         one.replace(tzinfo=timezone.utc) if one and one.tzinfo is None else one
         for one in found
