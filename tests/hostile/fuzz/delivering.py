@@ -193,7 +193,6 @@ def _tap(provider: str) -> TapUtilityIntervals:
         secret[provider]: "token-of-no-one",
         "max_retries": 0,
         "max_concurrency": 2,
-        "utilityapi_requests_per_second": 100_000,
         "state_interval_seconds": 300,
     }
     logging.getLogger("fuzz").setLevel(logging.CRITICAL)
