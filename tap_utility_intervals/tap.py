@@ -21,11 +21,12 @@ from singer_sdk.helpers.capabilities import (
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
-from tap_utility_intervals import runs
+from tap_utility_intervals import metrics, runs
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.clock import Clock
 from tap_utility_intervals.floor.outcomes import Report
 from tap_utility_intervals.floor.records import CoverageRecord
+from tap_utility_intervals.floor.tally import Tally
 from tap_utility_intervals.providers import PROVIDERS
 from tap_utility_intervals.providers.base import Bookmark, Provider, Run, Session
 from tap_utility_intervals.settings import checks
@@ -73,8 +74,12 @@ class TapUtilityIntervals(HookedTap):
         self.clock = Clock()
         self.covered: list[CoverageRecord] = []
         self.shares = 1
+        self.tally = Tally()
         super().__init__(**kwargs)
         self.report = Report(self.logger)
+        if path := self.config.get(metrics.SETTING):
+            metrics.usable(path)
+            self.tally.is_watched = True
 
     @override
     def discover_streams(self) -> Sequence[Stream]:
@@ -150,6 +155,7 @@ class TapUtilityIntervals(HookedTap):
         config: object = None,
         state: str | None = None,
         catalog: IO[str] | None = None,
+        metrics: str | None = None,
     ) -> None:
         """Run the tap: as the SDK does, with an exit code that tells what happened."""
         if about:
@@ -160,7 +166,7 @@ class TapUtilityIntervals(HookedTap):
             tap = cls(
                 state=_kept(state, cls.logger.info),
                 catalog=_load("catalog", catalog),
-                **given_config(config),
+                **given_config(config, metrics_file=metrics),
             )
         if catalog and all(stream.selected for stream in tap.streams.values()):
             tap.logger.warning(ALL_SELECTED)
@@ -229,6 +235,7 @@ class TapUtilityIntervals(HookedTap):
         except BaseException:
             with suppress(OutputGone):
                 self.write_last_state()
+            self.write_metrics(runs.ILL)
             raise
         self._leave(runs.exit_code(self.report))
 
@@ -244,7 +251,30 @@ class TapUtilityIntervals(HookedTap):
         if error is not None:
             self.logger.error("%s", error)
         self.close()
+        self.write_metrics(code)
         sys.exit(code)
+
+    def write_metrics(self, code: int) -> None:
+        """Write what the run did, if a file is wanted; failing at it ends no run."""
+        path = self.config.get(metrics.SETTING)
+        if not path:
+            return
+        traffic = {one.name: one.traffic for one in self.__dict__.get("sessions", ())}
+        bookmarks = self.state.get("bookmarks", {}).get(Intervals.name, {})
+        ran = metrics.Ran(
+            self.started,
+            code,
+            self.config.get("credential_name"),
+            [provider.name for provider in self.providers],
+            self.report,
+            self.tally,
+            traffic,
+            bookmarks.get("partitions", []),
+        )
+        try:
+            metrics.write(path, ran)
+        except OSError as error:
+            self.logger.error("%s cannot be written: %s", path, error.strerror)  # noqa: TRY400
 
 
 def _upgraded(stream: str, context: Mapping[str, str], bookmark: Bookmark) -> Bookmark:

@@ -84,6 +84,8 @@ class Coverage(RunStream):
         rows, self.run.covered = self.run.covered, []
         if self._is_backed:
             yield rows
+            for row in rows:
+                self.run.tally.add(row.provider, self.name, [row])
             self.bookmarks.note(
                 READ_AT, max((row.read_at for row in rows), default=None)
             )

@@ -5,10 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tap_utility_intervals.sandbox import Sandbox, tiny_world
 from tests.clock import nobody_waits
 from tests.tap.running import Inside
+
+# How long an example takes says nothing on a busy machine.
+settings.register_profile("ours", deadline=None)
+settings.load_profile("ours")
 
 
 @pytest.fixture(autouse=True)

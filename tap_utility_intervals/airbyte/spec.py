@@ -16,6 +16,9 @@ from tap_utility_intervals.settings.shared import JSONSchema
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
+ELSEWHERE = {"metrics_file"}
+"""Nobody would see a file in the connector's container."""
+
 PACKAGE = "tap-utility-intervals"
 
 
@@ -28,7 +31,8 @@ def groups() -> Iterator[tuple[str, str, dict[str, JSONSchema]]]:
     found = runs.own_settings()
     secret = {name: schema for name, schema in found.items() if schema.get("secret")}
     yield "credentials", "Credentials: one or both", secret
-    yield "shared", "What is read, and how", shared.SETTINGS
+    usable = {n: one for n, one in shared.SETTINGS.items() if n not in ELSEWHERE}
+    yield "shared", "What is read, and how", usable
     for one in PROVIDERS:
         rest = {name: one.settings[name] for name in one.settings if name not in secret}
         yield one.name, one.title, rest

@@ -52,13 +52,19 @@ INTO = "warehouse.duckdb"
     is_flag=True,
     help="Read everything again, as if for the first time; nothing is dropped.",
 )
-def load_command(
+@click.option(
+    "--metrics",
+    metavar="FILE",
+    help="Write what the load did: JSON, or Prometheus' text form for a name in .prom.",
+)
+def load_command(  # noqa: PLR0913 - one for each option
     *,
     sources: Sequence[str],
     destination: str,
     schema: str | None,
     select: str | None,
     full_refresh: bool,
+    metrics: str | None,
 ) -> None:
     """Load what is new into a warehouse; run it again to bring it up to date.
 
@@ -77,9 +83,10 @@ def load_command(
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
     try:
-        code = loading.load(
-            configuration.config, store, streams, full_refresh=full_refresh
-        )
+        config = dict(configuration.config)
+        if metrics:
+            config["metrics_file"] = metrics
+        code = loading.load(config, store, streams, full_refresh=full_refresh)
     except (ConfigError, ConfigValidationError) as error:
         raise Wrong(str(error)) from None
     except TapError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 
@@ -62,6 +63,8 @@ class Report:
         self.notes: Counter[str] = Counter()
         self._dated: dict[str, str] = {}
         self.expected = 0
+        self.due: dict[str, set[str]] = defaultdict(set)
+        """By provider, all sources that were to be read."""
         self.untried: Counter[str] = Counter()
         self.breakers: dict[str, Breaker] = defaultdict(Breaker)
         """By provider; what was lost in one stream counts in the next."""
@@ -91,9 +94,10 @@ class Report:
         outcome = Outcome.GONE if is_gone else Outcome.FAILED
         self.add(provider, source, outcome, error)
 
-    def expect(self, sources: int) -> None:
-        """So many more sources are about to be read; for the progress shown."""
-        self.expected += sources
+    def expect(self, provider: str, sources: Collection[str]) -> None:
+        """These sources are about to be read; for the progress shown, too."""
+        self.expected += len(sources)
+        self.due[provider] |= {*sources}
 
     def stop(self, provider: str, reason: Exception | str) -> None:
         """Record that a whole provider was given up, such as after a 401."""

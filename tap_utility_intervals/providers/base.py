@@ -26,6 +26,7 @@ from tap_utility_intervals.floor.records import (
     MeterRecord,
     UsageRecord,
 )
+from tap_utility_intervals.floor.tally import Traffic
 from tap_utility_intervals.providers.bookmarks import short_hash
 from tap_utility_intervals.providers.checkup import Checkup
 from tap_utility_intervals.settings.shared import JSONSchema, Settings
@@ -150,6 +151,7 @@ class Session(Protocol):
     """How many jobs may run at once."""
     readers: int
     """Among how many processes its credential's budget may be shared."""
+    traffic: Traffic
 
     def ping(self) -> None:
         """Ask one cheap question. Raises `errors.ProviderError`."""

@@ -24,6 +24,7 @@ from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.clock import Clock
 from tap_utility_intervals.floor.limiter import Limiter, http_date, retry_after
 from tap_utility_intervals.floor.progress import duration
+from tap_utility_intervals.floor.tally import Traffic
 from tap_utility_intervals.providers import links, statuses, surroundings
 from tap_utility_intervals.providers.bodies import (
     CHUNK,
@@ -105,6 +106,7 @@ class Transport:
         self.bodies = Bodies(settings.max_response_bytes)
         self.spool = Spool()
         self._patience = statuses.Patience()
+        self.traffic = Traffic()
         headers = {
             "Accept": "application/json",
             "User-Agent": settings.user_agent or "tap-utility-intervals",
@@ -210,6 +212,7 @@ class Transport:
                 put_off += 1
                 waited += asked.seconds
                 status = asked.error.status
+                self.traffic.put_off(status or 0, asked.seconds)
                 is_over = waited > self._patience.with_a(status)
                 if put_off > MOST_POLITE_WAITS or is_over:
                     self._patience.note(status, came=False)
@@ -220,6 +223,7 @@ class Transport:
                 tried += self.limiter.now() - begun
                 if failures > self.max_retries or tried >= LONGEST_TRYING:
                     raise
+                self.traffic.failed()
                 self.limiter.sleep(backoff.full_jitter(next(waits)))
             else:
                 self._patience.note(status, came=True)
@@ -253,6 +257,7 @@ class Transport:
         """Send the request, and read the body of an answer that is one."""
         try:
             with self.limiter, self._connections.watch.watched(self.deadline):
+                self.traffic.sent()
                 response = self._session().get(
                     url.geturl(),
                     timeout=self.timeout,
@@ -262,7 +267,10 @@ class Transport:
                 with response:
                     now = self._note_time(response)
                     self._judge(response, url, source, now)
-                    self.bodies.fill(room, response.iter_content(CHUNK))
+                    try:
+                        self.bodies.fill(room, response.iter_content(CHUNK))
+                    finally:
+                        self.traffic.received(response.raw.tell())
         except TooMuch:
             raise self._error(errors.TooLarge, url, HTTPStatus.OK, source) from None
         except FAILURES as failure:

@@ -43,12 +43,14 @@ if TYPE_CHECKING:
     from singer_sdk import Stream
 
     from tap_utility_intervals.floor.records import CoverageRecord
+    from tap_utility_intervals.floor.tally import Tally
 
     class Sessions(Protocol):
         """What these streams need of the tap."""
 
         report: Report
         clock: Clock
+        tally: Tally
         covered: list[CoverageRecord]
         """What this run has read so far; `coverage` writes it after `intervals`."""
 
@@ -84,7 +86,9 @@ class SessionStream(RunStream):
             if session.name in self.run.report.stopped:
                 continue
             try:
-                yield from self.read(session)
+                for page in self.read(session):
+                    yield page
+                    self.run.tally.add(session.name, self.name, page)
             except (errors.ProviderError, Stopped) as error:
                 self.run.report.stop(session.name, error)
                 session.close()

@@ -139,6 +139,15 @@ SETTINGS: dict[str, JSONSchema] = {
             "0: one after every finished window."
         ),
     },
+    "metrics_file": {
+        "type": ["string", "null"],
+        "title": "Metrics file",
+        "description": (
+            "Where each run writes what it did, as JSON; in Prometheus' text form if "
+            "the name ends in .prom. Also the option --metrics."
+        ),
+        "examples": ["metrics.json", "/var/lib/node_exporter/acme-west.prom"],
+    },
     "user_agent": {
         "type": ["string", "null"],
         "title": "User agent",

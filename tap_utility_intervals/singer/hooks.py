@@ -29,6 +29,13 @@ from tap_utility_intervals.stdout import Terminated, explained
 __all__ = ["HookedTap", "classproperty", "given_config"]
 
 
+metrics_option = click.Option(
+    ["--metrics"],
+    metavar="FILE",
+    help="Write what the run did: JSON, or Prometheus' text form for a name in .prom.",
+)
+
+
 class HookedTap(Tap):
     """A tap that validates, stops and reads its environment in its own way."""
 
@@ -130,6 +137,7 @@ class HookedTap(Tap):
         command = super().get_singer_command()
         (state,) = (one for one in command.params if one.name == "state")
         state.type = click.Path(dir_okay=False, allow_dash=True)
+        command.params.append(metrics_option)
         command.main = explained()(command.main)  # type: ignore[method-assign]
         return command
 
@@ -176,8 +184,9 @@ class HookedTap(Tap):
             ctx.exit(1)
 
 
-def given_config(given: object) -> dict[str, Any]:
-    """What `--config` gave, as the tap's arguments."""
-    if not isinstance(given, _ConfigInput):
-        return {}
-    return {"config": given.config, "parse_env_config": given.parse_env}
+def given_config(given: object, **settings: object) -> dict[str, Any]:
+    """What `--config` gave, as the tap's arguments, and what other options set."""
+    config = given.config if isinstance(given, _ConfigInput) else {}
+    parse_env = isinstance(given, _ConfigInput) and given.parse_env
+    options = {name: value for name, value in settings.items() if value is not None}
+    return {"config": {**config, **options}, "parse_env_config": parse_env}

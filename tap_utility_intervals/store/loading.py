@@ -74,14 +74,15 @@ class Loading:
 
         Whatever ends it, what was read is stored, with the bookmarks that cover it.
         """
-        tap = self._source
+        tap, code = self._source, runs.ILL
         try:
             code = self._load()
         except StoreError as error:
             tap.logger.error("%s", error)  # noqa: TRY400 - the sentence is enough
-            return runs.ILL
+            return code
         finally:
             tap.close()
+            tap.write_metrics(code)
         for stream, rows in self._commits.stored.items():
             tap.logger.info("%s: %s rows loaded", stream, f"{rows:,}")
         return code

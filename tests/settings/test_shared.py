@@ -67,6 +67,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("state_interval_seconds", -0.5, "must be at least 0"),
     ("state_interval_seconds", 301, "must be at most 300"),
     ("credential_name", 7, TEXT),
+    ("metrics_file", 7, TEXT),
+    ("metrics_file", "/nowhere/run.prom", "lies in /nowhere, where no file"),
     ("credential_name", SECRET, "must be a name of your own, not utilityapi_api_token"),
     ("user_agent", 7, TEXT),
     ("user_agent", "two\nlines", "must be plain ASCII on one line"),

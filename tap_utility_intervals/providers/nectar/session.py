@@ -80,6 +80,7 @@ class NectarSession:
         transport = Transport(
             endpoint, settings, limiter or Limiter(None, self.workers), run.clock
         )
+        self.traffic = transport.traffic
         transport.spool.share(SHARED, run.selected)
         self.types = own.datasource_types
         self.companies = own.companies
@@ -118,7 +119,7 @@ class NectarSession:
             bookmarks.keep_only(self.name, list(contexts.values()))
         if contexts:
             self._note_missing_meters()
-        self.run.report.expect(len(contexts))
+        self.run.report.expect(self.name, list(contexts))
         olds = {name: self._old(bookmarks, one) for name, one in contexts.items()}
 
         def unread(group: Sequence[Connection]) -> datetime:
@@ -155,7 +156,7 @@ class NectarSession:
         ]
         if self.directory.is_complete:
             bookmarks.keep_only(self.name, contexts)
-        self.run.report.expect(len(contexts))
+        self.run.report.expect(self.name, self.directory.company_ids)
         olds = [(one, self._old(bookmarks, one)) for one in contexts]
         for context, old in sorted(olds, key=lambda it: marks.longest_unread(it[1])):
             name = context["company_id"]

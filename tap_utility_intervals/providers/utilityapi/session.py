@@ -78,6 +78,7 @@ class UtilityApiSession:
             self.settings, run.settings, run.clock, run.shares
         )
         self.api = UtilityApi(transport, warn=self.warn)
+        self.traffic = transport.traffic
         transport.spool.share(SHARED, run.selected)
         in_flight, per_second = (
             run.settings.max_concurrency,
@@ -154,7 +155,7 @@ class UtilityApiSession:
         plans.sort(key=_last_read)
         self._tell_of_old_data(plans)
         self.filter.learn(self.api, plans)
-        self.run.report.expect(len(plans))
+        self.run.report.expect(PROVIDER, [plan.meter.uid for plan in plans])
         together = Together(self.api, self.filter, self.rules, self.warn)
         for group in together.groups(plans, self.per_request):
             yield IntervalTask(tuple(group), self.filter, self.rules)
@@ -174,7 +175,7 @@ class UtilityApiSession:
                 olds[meter.uid] = old
         # Never or longest unread first: interrupted again and again, all are reached.
         changed.sort(key=lambda meter: ((old := olds[meter.uid]) and old.scanned) or 0)
-        self.run.report.expect(len(changed))
+        self.run.report.expect(PROVIDER, [meter.uid for meter in changed])
         for some in grouped(changed, self.per_request):
             theirs = {meter.uid: olds[meter.uid] for meter in some}
             yield BillTask(tuple(some), theirs, self.rules, self.listed_at)

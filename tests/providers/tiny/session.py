@@ -77,6 +77,7 @@ class TinySession:
         self.workers = run.settings.max_concurrency
         self.readers = 1
         self.transport = transport_of(run)
+        self.traffic = self.transport.traffic
 
     def ping(self) -> None:
         self._list("meters")
@@ -113,7 +114,7 @@ class TinySession:
     def _jobs(self, bookmarks: Bookmarks, read: Read) -> Iterator[Job]:
         contexts = [{"provider": NAME, "meter_key": m["id"]} for m in self.listed]
         bookmarks.keep_only(NAME, contexts)
-        self.run.report.expect(len(contexts))
+        self.run.report.expect(NAME, [m["id"] for m in self.listed])
         for meter, context in zip(self.listed, contexts, strict=True):
             events = partial(read, meter, context, bookmarks.get(context))
             yield partial(_performed, context, events)
