@@ -699,6 +699,10 @@ def test_a_value_that_cannot_be_read_costs_neither_row_nor_page(
         None,
     ]
     assert result.report.warnings.pop("nectar: intervals whose meter is not listed")
+    # One answer to every question, that of a list's end included.
+    assert result.report.warnings.pop(
+        "nectar: a connection's list is not filtered by dates"
+    )
     assert sum(result.report.warnings.values()) == 1
 
 

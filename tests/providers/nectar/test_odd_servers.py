@@ -235,6 +235,17 @@ def test_intervals_without_an_end_are_given_up(total: Callable[[int], int]) -> N
     assert len(odd.asked) < 500
 
 
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(("cap", "rows"), [(2, 51), (25, 80), (50, 51), (50, 99)])
+def test_a_short_list_that_ends_too_soon_costs_no_row_or_is_told(
+    cap: int, rows: int, order: Callable[[list[Row]], list[Row]]
+) -> None:
+    odd = Odd(hours(rows), cap=cap, order=order, page_cap=cap)
+    with nobody_waits():
+        run = odd.sync()
+    assert numbers(run) == list(range(rows)) or run.tap.report.failed
+
+
 @pytest.mark.parametrize("count", [900, 1_001])
 @pytest.mark.parametrize(
     "ignores", [{"startDate", "endDate"}, {"startDate"}, {"endDate"}], ids=sorted

@@ -81,12 +81,14 @@ class Spans:
 
     Attributes:
         longest: The longest reading that was met.
+        most_counted: The largest number of rows that was ever counted.
     """
 
     def __init__(self, client: Client, to_record: Intervals, filters: Params) -> None:
         """Prepare; nothing is asked yet."""
         self.client = client
         self.longest = timedelta(0)
+        self.most_counted = 0
         self._connection_id = to_record.connection_id
         self._path = f"/interval/connection/{quote(self._connection_id, safe='')}"
         self._filters = list(filters)
@@ -108,7 +110,9 @@ class Spans:
                 _hold_to(row, values.instant(row.start)[0], start, None)
         self._opening = start, page  # perhaps what comes next is to read from here
         # A total of less than what comes with it is none: reading will tell.
-        return max(page.total or 0, len({row.id for row in page.items}))
+        total = max(page.total or 0, len({row.id for row in page.items}))
+        self.most_counted = max(self.most_counted, total)
+        return total
 
     def read(
         self,

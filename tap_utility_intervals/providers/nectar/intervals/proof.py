@@ -13,8 +13,10 @@ from datetime import datetime
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.providers.nectar.intervals.fetch import Batch, Span, Spans
 
-WORTH_A_PROOF = 100
-"""A list that fits one page (https://docs.nectarclimate.com, pagination) ends there."""
+A_PAGE = 100
+"""Rows of a full page (https://docs.nectarclimate.com, pagination)."""
+WORTH_A_PROOF = 2
+"""A single row has no middle."""
 
 
 class Proof:
@@ -38,7 +40,9 @@ class Proof:
         A total that ends at some number shows from the middle: on both sides of it as
         many rows are counted as came, only if all came.
         """
-        if len(batch.starts) < WORTH_A_PROOF:
+        size = len(batch.starts)
+        if size < WORTH_A_PROOF or (size < A_PAGE and size < self._spans.most_counted):
+            # A server that has counted more than that does not end counting there.
             return True
         starts = sorted(batch.starts)
         middle = starts[len(starts) // 2].replace(microsecond=0)
