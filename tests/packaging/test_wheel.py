@@ -193,16 +193,14 @@ def test_a_plain_install_has_nothing_of_what_extras_bring() -> None:
 
 
 def test_the_tap_and_the_commands_start_without_what_extras_bring() -> None:
+    """As where they are not installed; joblib takes numpy where it finds it."""
     program = f"""
 import sys
+sys.modules.update(dict.fromkeys({sorted(HEAVY)}))
 import {PACKAGE}.tap, {PACKAGE}.airbyte.source, {PACKAGE}.cli
 import {PACKAGE}.commands.doctor, {PACKAGE}.commands.collect.command
-print(*sys.modules)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert not {m.partition(".")[0] for m in done.stdout.split()} & HEAVY
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_a_wheel_installed_elsewhere_reads_the_env_file_where_it_is_run(
