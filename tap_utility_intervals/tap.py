@@ -77,6 +77,7 @@ class TapUtilityIntervals(HookedTap):
         self.tally = Tally()
         super().__init__(**kwargs)
         self.report = Report(self.logger)
+        self.report.tolerated = self.config.get("max_failed_sources", 0)
         if path := self.config.get(metrics.SETTING):
             metrics.usable(path)
             self.tally.is_watched = True

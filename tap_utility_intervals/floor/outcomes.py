@@ -62,6 +62,8 @@ class Report:
         self.warnings: Counter[str] = Counter()
         self.notes: Counter[str] = Counter()
         self._dated: dict[str, str] = {}
+        self.tolerated = 0
+        """How many sources may fail without making the run fail."""
         self.expected = 0
         self.due: dict[str, set[str]] = defaultdict(set)
         """By provider, all sources that were to be read."""
@@ -168,13 +170,21 @@ class Report:
     def failed(self) -> bool:
         """Whether the run must exit with 1.
 
-        So it must when a source failed for another reason than being gone, when a
-        whole provider was given up, or when all sources of a provider are gone.
+        So it must when more sources than are tolerated failed for another reason than
+        being gone, when a whole provider was given up, or when all sources of one are
+        gone.
         """
-        if self.stopped:
+        if self.stopped or self._has_too_many:
             return True
         found = [{*self.sources(provider).values()} for provider in self.providers]
-        return any(Outcome.FAILED in ends or ends == {Outcome.GONE} for ends in found)
+        return {Outcome.GONE} in found
+
+    @property
+    def _has_too_many(self) -> bool:
+        """Whether more sources failed than are tolerated."""
+        with self._lock:
+            ends = [end.outcome for end in self._ends.values()]
+        return ends.count(Outcome.FAILED) > self.tolerated
 
     def begin(self) -> None:
         """Let `losses` forget the streams before."""
@@ -191,11 +201,12 @@ class Report:
         with self._lock:
             lost = [Loss(name, reason) for name, reason in self._stopped.items()]
             ends = list(self._here.items())
+        is_lost = self._has_too_many
         alive = {name for (name, _), end in ends if end.outcome is not Outcome.GONE}
         return lost + [
             Loss(f"{name} {source}", end.reason, end.outcome)
             for (name, source), end in ends
-            if end.outcome is Outcome.FAILED
+            if (end.outcome is Outcome.FAILED and is_lost)
             or (end.outcome is Outcome.GONE and name not in alive)
         ]
 
@@ -218,6 +229,11 @@ class Report:
                 self.logger.info("%s, sources: %s", provider, text)
             for outcome in (Outcome.GONE, Outcome.FAILED):
                 self._name_sources(provider, outcome)
+        if self.tolerated and not self._has_too_many:
+            self.logger.info(
+                "Up to %s failed sources are tolerated (max_failed_sources)",
+                f"{self.tolerated:,}",
+            )
         for provider, reason in self.stopped.items():
             self.logger.error("%s was given up: %s%s", provider, reason, hint)
 

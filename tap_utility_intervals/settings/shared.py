@@ -139,6 +139,16 @@ SETTINGS: dict[str, JSONSchema] = {
             "0: one after every finished window."
         ),
     },
+    "max_failed_sources": {
+        "type": "integer",
+        "minimum": 0,
+        "default": 0,
+        "title": "Maximum failed sources",
+        "description": (
+            "How many sources (meters, connections, companies) may fail before the run "
+            "exits with 1. They are told all the same, and their bookmarks stay."
+        ),
+    },
     "metrics_file": {
         "type": ["string", "null"],
         "title": "Metrics file",

@@ -169,3 +169,27 @@ def test_what_was_not_tried_is_counted_in_the_summary(
     report.summarise()
     assert f"1 failed, 9,998 {NOT_TRIED.value}" in caplog.text
     assert report.failed
+
+
+def test_so_many_failed_sources_are_tolerated_and_told(
+    report: Report, caplog: pytest.LogCaptureFixture
+) -> None:
+    report.tolerated = 2
+    of(report, DONE, FAILED, FAILED)
+    assert not report.failed
+    assert report.losses == []
+    report.summarise()
+    assert caplog.text.count("failed; its bookmark stays") == 2
+    report.add("other", "one more", FAILED)
+    assert report.failed
+    assert len(report.losses) == 3
+
+
+def test_a_provider_that_is_lost_is_not_tolerated(report: Report) -> None:
+    report.tolerated = 1_000
+    report.add("acme", "1", Outcome.GONE)
+    assert report.failed
+    report.add("acme", "2", DONE)
+    assert not report.failed
+    report.stop("acme", "is down")
+    assert report.failed

@@ -67,6 +67,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("state_interval_seconds", -0.5, "must be at least 0"),
     ("state_interval_seconds", 301, "must be at most 300"),
     ("credential_name", 7, TEXT),
+    ("max_failed_sources", -1, "must be at least 0"),
     ("metrics_file", 7, TEXT),
     ("metrics_file", "/nowhere/run.prom", "lies in /nowhere, where no file"),
     ("credential_name", SECRET, "must be a name of your own, not utilityapi_api_token"),

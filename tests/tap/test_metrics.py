@@ -202,3 +202,19 @@ def test_load_writes_it_and_prometheus_reads_it(
         count = one["newest_reading_age"]["count"]
         assert told[f"{age}_bucket", provider, "+Inf"] == count
         assert told[f"{age}_count", provider, ""] == count
+
+
+def test_a_failed_source_that_is_tolerated_is_told(
+    tap: Inside, sandbox: Sandbox
+) -> None:
+    sandbox.faults.add(path="/intervals", query="meters=101", status=500, times=None)
+    first, found = ran(tap, sandbox, max_failed_sources=1)
+    assert first.code == 0
+    assert "utilityapi 101 failed; its bookmark stays" in first.log
+    assert found["providers"]["utilityapi"]["sources"]["failed"] == ["101"]
+    states = [m["value"] for m in first.messages if m["type"] == "STATE"]
+    sandbox.faults.clear()
+    second, found = ran(tap, sandbox, states[-1])
+    offered = truth.readings(sandbox.world, "utilityapi")
+    missed = sum(one.meter_id == "101" for one in offered)
+    assert rows(second)["utilityapi"]["intervals"] == missed
