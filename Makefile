@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 DEV := .venv/bin
 MELTANO := .venvs/meltano/bin/meltano
-LOADER_PYTHON := .meltano/loaders/target-duckdb/venv/bin/python
+LOADER_PYTHON := .meltano/loaders/target-utility-duckdb/venv/bin/python
 PORT ?= 8765
 PYTEST_ARGS ?=
 CASES ?=
@@ -154,7 +154,7 @@ endef
 	@.venvs/atheris/bin/python -m pip install -qq --editable . --only-binary atheris 'atheris>=3,<4'
 	@touch $@
 
-.meltano/.installed: .venvs/meltano/.installed meltano.yml pyproject.toml loaders/target-duckdb/pyproject.toml
+.meltano/.installed: .venvs/meltano/.installed meltano.yml pyproject.toml
 	@echo "Installing the tap and the loaders with Meltano"
 	@mkdir -p .meltano
 	@MELTANO_CLI_DISABLE_VERSION_CHECK=1 $(MELTANO) --log-level=warning install --clean >.meltano/install.log 2>&1 \

@@ -1,4 +1,4 @@
-"""End to end: `meltano run` into DuckDB, where the loader is the limit."""
+"""End to end: `meltano run` into DuckDB."""
 
 from __future__ import annotations
 
@@ -19,16 +19,20 @@ if TYPE_CHECKING:
     from benchmarks.cases import Setting
 
 MELTANO = ROOT / ".venvs" / "meltano" / "bin" / "meltano"
-LOADER = ROOT / ".meltano" / "loaders" / "target-duckdb" / "venv" / "bin"
+LOADER = ROOT / ".meltano" / "loaders" / "target-utility-duckdb" / "venv" / "bin"
+TARGET = LOADER / "target-utility-duckdb"
+SHARE = 6
+"""It was 13 with target-duckdb 0.8.0, whose `meltano run` did 7,600 rows/s."""
+
 FOREIGN = ("MELTANO_", "TAP_", "TARGET_", "PYTHON", "VIRTUAL_ENV")
 
 
 def into_duckdb(setting: Setting) -> Result:
     """The tap alone, the loader alone, and both as Meltano runs them."""
-    if not (MELTANO.exists() and (LOADER / "target-duckdb-whole").exists()):
+    if not (MELTANO.exists() and TARGET.exists()):
         raise Failed("Meltano and its loader are not installed: make demo")
     warehouse = setting.folder / "warehouse.duckdb"
-    with server("loading") as source:
+    with server("utilityapi") as source:
         config = {**utilityapi(source), "utilityapi_requests_per_second": MANY}
         catalog = selection(setting.folder, TAP, config)
         tap = Command.of(setting.folder, "tap", TAP, config, catalog=catalog)
@@ -41,32 +45,31 @@ def into_duckdb(setting: Setting) -> Result:
             "TAP_UTILITY_INTERVALS_UTILITYAPI_BASE_URL": config["utilityapi_base_url"],
             "TAP_UTILITY_INTERVALS_UTILITYAPI_API_TOKEN": "x",
             "TAP_UTILITY_INTERVALS_UTILITYAPI_REQUESTS_PER_SECOND": str(MANY),
-            "TARGET_DUCKDB_FILEPATH": str(warehouse),
+            "TARGET_UTILITY_DUCKDB_FILEPATH": str(warehouse),
         }
-        loader = [str(LOADER / "target-duckdb-whole"), "--config"]
         settings = setting.folder / "loader.json"
-        given = {"filepath": str(warehouse), "default_target_schema": "main"}
-        settings.write_text(json.dumps(given))
-        loading = _timed([*loader, str(settings)], environment, output)
+        settings.write_text(json.dumps({"filepath": str(warehouse)}))
+        line = [str(TARGET), "--config", str(settings)]
+        loading = _timed(line, environment, output)
         warehouse.unlink()
         run = [str(MELTANO), f"--env-file={os.devnull}", "--environment=dev", "run"]
         run += ["--full-refresh", "--no-state-update"]
-        run += ["tap-utility-intervals", "target-duckdb"]
+        run += ["tap-utility-intervals", "target-utility-duckdb"]
         whole = _timed(run, environment, Path(os.devnull))
     counted = _count(warehouse)
     return Result(
-        "meltano run into DuckDB: 4 meters × 90 days × 15 min × 2 channels",
+        "meltano run into DuckDB: 20 meters × 90 days × 15 min × 2 channels",
         [
             _line("the tap, into a file", rows, alone),
-            _line("target-duckdb, from that file", rows, loading),
+            _line("target-utility-duckdb, from that file", rows, loading),
             _line("meltano run", counted, whole),
         ],
         [
             Verdict("every row is loaded", f"{counted:,}", counted == rows),
             Verdict(
-                "the loader is the limit",
-                f"{loading / alone:.0f} × the tap's seconds",
-                loading > alone,
+                f"the loader takes at most {SHARE} × the tap's seconds",
+                f"{loading / alone:.1f} ×",
+                loading <= SHARE * alone,
             ),
         ],
     )

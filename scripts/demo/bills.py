@@ -29,7 +29,7 @@ class Bill:
     @property
     def difference(self) -> float:
         """What the intervals have more than the bill."""
-        return self.summed - self.billed
+        return round(self.summed - self.billed, 9)
 
 
 def bills(source: Sandbox, warehouse: Warehouse) -> Iterator[Bill]:
@@ -44,14 +44,16 @@ def bills(source: Sandbox, warehouse: Warehouse) -> Iterator[Bill]:
     for provider in PROVIDERS:
         told = {bill["usage_id"]: bill for bill in source.truth("bills", provider)}
         entries = warehouse.query(
-            "select usage_id, meter_key, unit, quantity from usage where provider = ?"
+            "select usage_id, meter_key, unit, quantity::double from usage"
+            " where provider = ?"
             " order by meter_key, period_start_date",
             provider,
         )
         for usage_id, meter, unit, billed in entries:
             start, end = (utc(told[usage_id][edge]) for edge in ("start", "end"))
             ((summed,),) = warehouse.query(
-                "select sum(quantity) from intervals where meter_key = ? and unit = ?"
+                "select sum(quantity)::double from intervals"
+                " where meter_key = ? and unit = ?"
                 " and split_part(channel, '/', 1) in ('net', 'usage')"
                 " and interval_start >= ? and interval_end <= ?",
                 *(meter, unit, start, end),

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from scripts.demo.errors import DemoError
 
-LOADING = re.compile(r"Loading (\d+) rows into '.*\"(\w+)\"'")
-"""How target-duckdb says what it loads."""
+LOADED = re.compile(r"(\w+): ([\d,]+) rows loaded")
+"""How target-utility-duckdb says what it has loaded."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Pipeline:
             "run",
             *options,
             "tap-utility-intervals",
-            "target-duckdb",
+            "target-utility-duckdb",
         ]
         with self.log.open("ab") as output:
             begin = output.tell()
@@ -68,6 +68,6 @@ class Pipeline:
 def loaded(log: str) -> Counter[str]:
     """Add up the rows that the loader names in its log."""
     rows: Counter[str] = Counter()
-    for count, stream in LOADING.findall(log):
-        rows[stream] += int(count)
+    for stream, count in LOADED.findall(log):
+        rows[stream] += int(count.replace(",", ""))
     return rows

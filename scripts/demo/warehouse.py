@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ class Warehouse:
     def query(self, sql: str, *values: object) -> Rows:
         """Ask in SQL."""
         with duckdb.connect(str(self.file), read_only=True) as connection:
+            connection.execute("set TimeZone = 'UTC'")
             return connection.execute(sql, values).fetchall()
 
     def counts(self) -> dict[str, Counter[str]]:
@@ -40,15 +42,16 @@ class Warehouse:
     def readings(self, provider: str) -> Readings:
         """Every row of `intervals`."""
         whose = "source_id" if provider == "nectar" else "meter_key"
-        columns = "interval_start, interval_end, split_part(channel, '/', 1), unit_raw"
-        sql = f"select {whose}, {columns}, quantity from intervals where provider = ?"  # noqa: S608
+        edges = "interval_start::timestamp, interval_end::timestamp"
+        columns = f"{edges}, split_part(channel, '/', 1), unit_raw, quantity"
+        sql = f"select {whose}, {columns} from intervals where provider = ?"  # noqa: S608
         return Counter(self.query(sql, provider))
 
     def meters(self) -> Rows:
         """Each meter with its intervals: how many, the first and the last."""
         return self.query("""
             select m.provider, m.meter_key, m.commodity, count(interval_start),
-                   [min(interval_start), max(interval_end)]
+                   [min(interval_start)::timestamp, max(interval_end)::timestamp]
             from meters m left join intervals using (provider, meter_key)
             group by all order by m.provider desc, m.meter_key
         """)
@@ -63,7 +66,7 @@ def offered(source: Sandbox, provider: str) -> Readings:
             utc(reading["end"]),
             reading["type"] or "usage",
             reading["unit"],
-            None if reading["value"] is None else float(reading["value"]),
+            None if reading["value"] is None else Decimal(reading["value"]),
         )
         for reading in source.truth("readings", provider)
         if not reading["mixed"]
@@ -71,7 +74,7 @@ def offered(source: Sandbox, provider: str) -> Readings:
 
 
 def utc(text: str) -> datetime:
-    """An instant as the warehouse has it: UTC, without saying so."""
+    """An instant in UTC, without its zone."""
     return datetime.fromisoformat(text).astimezone(timezone.utc).replace(tzinfo=None)
 
 

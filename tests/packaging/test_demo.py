@@ -41,10 +41,11 @@ TRUTH: dict[tuple[str, str], list[dict[str, Any]]] = {
 }
 SCHEMA = """
 create table intervals (
-    provider text, meter_key text, source_id text, interval_start timestamp,
-    interval_end timestamp, channel text, unit text, unit_raw text, quantity double);
+    provider text, meter_key text, source_id text, interval_start timestamptz,
+    interval_end timestamptz, channel text, unit text, unit_raw text,
+    quantity decimal(38, 18));
 create table usage (
-    usage_id text, provider text, meter_key text, unit text, quantity double,
+    usage_id text, provider text, meter_key text, unit text, quantity decimal(38, 18),
     period_start_date text);
 insert into usage values
     ('u', 'utilityapi', '1', 'kWh', 0.2, '2016-11-06'),
@@ -70,6 +71,7 @@ class Told(Sandbox):
 def warehouse(folder: Path, *rows: tuple[object, ...]) -> Warehouse:
     file = folder / "warehouse.duckdb"
     with duckdb.connect(str(file)) as connection:
+        connection.execute("set TimeZone = 'UTC'")
         connection.execute(SCHEMA)
         for provider, meter, source_id, start, channel, quantity in rows:
             connection.execute(
@@ -136,11 +138,11 @@ def test_a_bill_without_any_interval_ends_the_demo(tmp_path: Path) -> None:
 
 def test_the_loaders_log_is_added_up() -> None:
     log = """
-2017-04-01T12:00:00Z [info     ] target-duckdb Loading 7 rows into '"w"."main"."usage"'
-2017-04-01T12:00:01Z [info     ] target-duckdb Loading 5 rows into '"w"."main"."usage"'
-2017-04-01T12:00:01Z [info     ] target-duckdb Table '"usage"' exists
+2017-04-01T12:00:00Z [info     ] target-utility-duckdb usage: 7 rows loaded
+2017-04-01T12:00:01Z [info     ] target-utility-duckdb intervals: 1,005 rows loaded
+2017-04-01T12:00:01Z [info     ] target-utility-duckdb METRIC: {"value": 3}
 """
-    assert loaded(log) == {"usage": 12}
+    assert loaded(log) == {"usage": 7, "intervals": 1_005}
 
 
 def test_a_table_aligns_numbers_to_the_right() -> None:

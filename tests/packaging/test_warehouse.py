@@ -6,6 +6,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -40,7 +41,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     with Sandbox(default_world()) as sandbox:
         settings = {
             "MELTANO_DATABASE_URI": f"sqlite:///{folder / 'meltano.db'}",
-            "TARGET_DUCKDB_FILEPATH": str(file),
+            "TARGET_UTILITY_DUCKDB_FILEPATH": str(file),
         }
         pipeline = Pipeline(ROOT, sandbox.url, log, settings)
         try:
@@ -60,7 +61,7 @@ def expected(sandbox: Sandbox, provider: Any) -> Counter[tuple[Any, ...]]:
             naive(reading.end),
             round((reading.end - reading.start).total_seconds()),
             utc_offset(reading),
-            None if reading.value is None else float(reading.value),
+            None if reading.value is None else Decimal(reading.value),
             unit(reading),
             reading.unit,
         )
@@ -72,8 +73,9 @@ def expected(sandbox: Sandbox, provider: Any) -> Counter[tuple[Any, ...]]:
 def found(warehouse: Warehouse, provider: str) -> Counter[tuple[Any, ...]]:
     return Counter(
         warehouse.query(
-            "select provider, meter_key, channel, interval_start, interval_end,"
-            " interval_seconds, utc_offset_seconds, quantity, unit, unit_raw"
+            "select provider, meter_key, channel, interval_start::timestamp,"
+            " interval_end::timestamp, interval_seconds, utc_offset_seconds, quantity,"
+            " unit, unit_raw"
             " from intervals where provider = ?",
             provider,
         )
@@ -126,7 +128,7 @@ def test_every_meter_and_bill_is_there(project: Project, provider: Any) -> None:
     assert meters == [(len(list(truth.meters(world, provider))),)]
     bills = query("select usage_id, quantity from usage where provider = ?", provider)
     assert sorted(bills) == sorted(
-        (bill.usage_id, bill.volume and float(bill.volume))
+        (bill.usage_id, bill.volume and Decimal(bill.volume))
         for bill in truth.bills(world, provider)
     )
 

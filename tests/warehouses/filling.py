@@ -19,8 +19,8 @@ Table = Mapping[Key, Row]
 KEYS = ("provider", "meter_key", "channel", "interval_start", "interval_end")
 FOUND = """
     select provider, meter_key, channel,
-        cast(interval_start as varchar) as interval_start,
-        cast(interval_end as varchar) as interval_end,
+        cast(cast(interval_start as timestamp) as varchar) as interval_start,
+        cast(cast(interval_end as timestamp) as varchar) as interval_end,
         interval_seconds, utc_offset_seconds, quantity, unit, unit_raw
     from intervals
 """

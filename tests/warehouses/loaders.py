@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -69,7 +70,7 @@ class Asked:
 @dataclass
 class DuckDB:
     folder: Path
-    name: str = "target-duckdb"
+    name: str = "target-utility-duckdb"
 
     @property
     def file(self) -> Path:
@@ -78,14 +79,15 @@ class DuckDB:
     @property
     def settings(self) -> Mapping[str, str]:
         return {
-            "TARGET_DUCKDB_FILEPATH": str(self.file),
-            "TARGET_DUCKDB_BATCH_SIZE_ROWS": BATCH,
+            "TARGET_UTILITY_DUCKDB_FILEPATH": str(self.file),
+            "TARGET_UTILITY_DUCKDB_BATCH_SIZE_ROWS": BATCH,
         }
 
     def has_rows(self) -> bool:
-        """The loader holds the file's lock, so its log is what can be asked."""
-        log = self.folder / "log"
-        return log.exists() and b"Loading 1000 rows into" in log.read_bytes()
+        """The loader has the file open while it commits, and at no other time."""
+        with suppress(duckdb.Error):
+            return bool(self.query("from intervals limit 1"))
+        return False
 
     def prepare(self) -> None:
         self.execute(documented(""))
@@ -98,7 +100,8 @@ class DuckDB:
             connection.execute(sql)
 
     def query(self, sql: str) -> list[Row]:
-        with duckdb.connect(str(self.file)) as connection:
+        with duckdb.connect(str(self.file), read_only=True) as connection:
+            connection.execute("set TimeZone = 'UTC'")
             return Asked(connection).rows(sql)
 
 
