@@ -238,9 +238,10 @@ class BillJob:
         lacks, is_pending = old.lacking, meter.status == "pending"
         if not is_pending:
             lacks = lacking(meter, found)
+        is_proof = not (lacks or is_pending) and (meter.bill_count or 0) >= len(found)
         return BillBookmark(
             newest,
-            None if lacks or is_pending else bill_listing(meter, self.rules),
+            bill_listing(meter, self.rules) if is_proof else None,
             self.rules.rescan.day(meter.uid, is_first=old.scanned is None),
             lacks,
         ).state()

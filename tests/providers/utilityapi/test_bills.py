@@ -209,6 +209,19 @@ def test_coverage_without_its_bills_is_told_too(sandbox: Sandbox) -> None:
     assert "listed" not in bookmarks(run)["1"]
 
 
+def test_a_count_that_is_too_low_proves_nothing(sandbox: Sandbox) -> None:
+    said = {
+        "bill_count": 1,
+        "bill_coverage": [["2025-12-01T00:00:00-05:00", "2026-01-28T00:00:00-05:00"]],
+    }
+    answering(sandbox, 2, **said)
+    first = synced(sandbox, utilityapi_meters=["1"])
+    assert not failed(first)
+    # Capped, it does not move when a bill is added.
+    answering(sandbox, None, **said)
+    assert len(told(synced(sandbox, first.state, utilityapi_meters=["1"]))) == 3
+
+
 ABSENT = [
     {"bill_count": None, "bill_coverage": None},
     {"bill_count": 0, "bill_coverage": []},

@@ -159,9 +159,42 @@ def test_many_holes_are_told_once_and_read_whole_when_one_is_filled() -> None:
     for _ in range(3):
         assert not warehouse.sync().failed
         assert script.served < 12 * 24
-    script.blocks = whole
+    # A further one, among new readings, is news all the same.
+    script.now = NOW + 3 * DAY
+    more = days(NOW, NOW + 3 * DAY, step=HOUR)
+    script.blocks = [*holey, *more[1:]]
+    script.listed = {
+        "interval_count": 23 * 24,
+        "interval_coverage": [[stamp(BEGIN), stamp(NOW + 3 * DAY)]],
+    }
+    assert short(warehouse.sync(), "covers stretches of which no readings come")
+    assert not warehouse.sync().failed
+    script.blocks = [*whole, *more]
     warehouse.sync()
-    assert set(warehouse.values) == every_start(whole)
+    assert set(warehouse.values) == every_start(script.blocks)
+
+
+def test_a_lag_that_grows_is_told_again_whenever_it_has_doubled() -> None:
+    served = days(BEGIN, NOW - DAY, step=HOUR)
+    script = Scripted(served)
+    warehouse = Warehouse(script)
+    failed = []
+    for day in range(18):
+        script.now = NOW + day * DAY
+        script.listed = {
+            "interval_count": (20 + day) * 24,
+            "interval_coverage": [[stamp(BEGIN), stamp(script.now)]],
+        }
+        if warehouse.sync().failed:
+            failed.append(day + 1)
+    assert failed == [2, 4, 8, 16], "days without a reading"
+    # Once it is steady, as a utility may be days late for ever, it is no alarm.
+    for day in range(18, 22):
+        script.now = NOW + day * DAY
+        script.blocks = days(BEGIN, script.now - 18 * DAY, step=HOUR)
+        script.listed["interval_coverage"] = [[stamp(BEGIN), stamp(script.now)]]
+        assert not warehouse.sync().failed
+    assert set(warehouse.values) == every_start(script.blocks)
 
 
 @pytest.mark.parametrize("filter_", FILTERS)

@@ -82,19 +82,29 @@ class Comparison:
     def news(self) -> list[Range]:
         """What is absent now, and was not the last time; see `is_late` for the newest.
 
-        Where more is absent than is remembered, nothing is news.
+        Where more is absent than is remembered, only what lies among new readings is.
         """
-        old = self.plan.old
-        return [] if old.has_more_holes else missing(self.absent, old.absent, SLACK)
+        old, newest = self.plan.old, self.arrived.newest
+        fresh = missing(self.absent, old.absent, SLACK)
+        if not old.has_more_holes:
+            return fresh
+        known, until = old.newest or EARLIEST, newest or EARLIEST
+        return [hole for hole in fresh if known <= hole[0] and hole[1] <= until]
 
     def is_late(self, hole: Range) -> bool:
-        """Whether a hole is at the end of what is promised, and young or well known."""
+        """Whether a hole is at the end of what is promised, and young or well known.
+
+        One that is well known is told of again whenever it has doubled.
+        """
         old = self.plan.old
         newest = self.arrived.newest or old.newest
         if newest is None or hole[0] < newest:
             return False
-        lags = old.newest and old.absent and old.absent[-1][1] > old.newest
-        return bool(lags) or self.rules.now - hole[0] < PATIENCE
+        begun = max(start for start, _ in self.absent if start <= hole[0])
+        known = 0
+        if old.newest and old.read and old.absent and old.absent[-1][1] > old.newest:
+            known = _doublings(old.read - old.absent[-1][0])
+        return old.has_more_holes or _doublings(self.rules.now - begun) <= known
 
     def is_unexplained(self, *, may_hide: bool) -> bool:
         """Whether something tells that a request with a `start` did not bring it all.
@@ -199,6 +209,11 @@ class Comparison:
         meter = self.plan.meter
         spans = (end - start for start, end in meter.interval_coverage)
         return sum(spans, timedelta()) / (meter.reading_count or 1)
+
+
+def _doublings(lag: timedelta) -> int:
+    """How often a lag has doubled since it tried our patience; 0: it has not yet."""
+    return max(lag // PATIENCE, 0).bit_length()
 
 
 def promised(plan: Plan, rules: Rules, padding: timedelta = timedelta()) -> list[Range]:
