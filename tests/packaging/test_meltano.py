@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tap_utility_intervals.target.duckdb import TargetUtilityDuckDB
 from tests.packaging.tree import ROOT
 
 NAME = "tap-utility-intervals"
@@ -96,3 +97,15 @@ def test_no_loader_needs_the_hub(project: dict[str, Any]) -> None:
         for plugin in kind:
             assert plugin["namespace"]
             assert plugin["pip_url"]
+
+
+def test_the_targets_own_settings_are_its_own(project: dict[str, Any]) -> None:
+    name = TargetUtilityDuckDB.name
+    (loader,) = (one for one in project["plugins"]["loaders"] if one["name"] == name)
+    own = TargetUtilityDuckDB.config_jsonschema["properties"]
+    shown = {one["name"]: one for one in loader["settings"] if one["name"] in own}
+    assert shown.keys() >= {"filepath", "default_target_schema", "batch_size_rows"}
+    for setting, told in shown.items():
+        assert told["label"] == own[setting]["title"]
+        assert told["description"] == own[setting]["description"]
+        assert told["kind"] == own[setting]["type"]
