@@ -38,14 +38,23 @@ def commit(plan: str | Path) -> dict[str, Any]:
     states: dict[str, Any] = {}
     for stream in folder.streams:
         planned = folder.planned(stream)
-        for failure in planned.failed:
-            LOGGER.warning("%s: not read: %s", stream, failure)
-        moved = _moved(stream, planned, list(folder.results(stream)))
+        results = list(folder.results(stream))
+        _tell(stream, planned.failed, planned.gone)
+        for _, result in results:
+            _tell(stream, result.failed, result.gone)
+        moved = _moved(stream, planned, results)
         for name, state in moved.items():
             known = states.setdefault(name, state)
             known.setdefault("bookmarks", {})[stream] = state["bookmarks"][stream]
     found: dict[str, Any] = states.get(ALONE, states)
     return found
+
+
+def _tell(stream: str, failed: list[str], gone: list[str]) -> None:
+    for source in failed:
+        LOGGER.warning("%s: not read: %s", stream, source)
+    for source in gone:
+        LOGGER.warning("%s: no longer given: %s", stream, source)
 
 
 def _moved(
@@ -61,8 +70,6 @@ def _moved(
             if part.credentials != name:
                 continue
             newest.append(result.read_at)
-            for failure in result.failed:
-                LOGGER.warning("%s: not read: %s", stream, failure)
             for entry in result.entries:
                 whose = {"context", "replication_key"}
                 kept = {n: v for n, v in entry.items() if n not in whose}

@@ -41,6 +41,7 @@ class Planned:
     states: dict[str, dict[str, Any]]
     """The bookmarks that it began with, without sources that are no more."""
     failed: list[str]
+    gone: list[str]
 
 
 class Folder:
@@ -113,6 +114,7 @@ def _together(results: list[Result]) -> Result:
         [one for one in first.entries if _source(one["context"]) in done],
         [row for row in first.coverage if row.source in done],
         sorted({failure for one in results for failure in one.failed}),
+        sorted({source for one in results for source in one.gone}),
     )
 
 

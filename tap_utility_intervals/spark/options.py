@@ -67,7 +67,7 @@ class Options:
             raise OptionError("stream", f"must be one of {', '.join(EFFECTIVE)}")
         for name in said:
             _refuse_idle(name, stream)
-        plan = Path(said["plan"]) if "plan" in said else None
+        plan = _folder(said["plan"]) if "plan" in said else None
         if stream == "coverage":
             if plan is None:
                 problem = "must name the folder that `intervals` was read with"
@@ -144,6 +144,13 @@ def _json(option: str, given: str) -> dict[str, Any]:
 
 def _is_json(text: str) -> bool:
     return text.lstrip().startswith("{")
+
+
+def _folder(given: str) -> Path:
+    if ":" in given:
+        problem = "must be a folder as programs see it, such as /Volumes/main/plans/1"
+        raise OptionError("plan", problem)
+    return Path(given).absolute()  # executors work elsewhere
 
 
 def _count(given: str | None) -> int:

@@ -60,6 +60,8 @@ class Result(Struct):
     coverage: list[CoverageRecord]
     failed: list[str]
     """What could not be read, and why, in a sentence each."""
+    gone: list[str]
+    """The same of what the provider no longer gives: no failure, as in the tap."""
 
 
 @contextmanager
@@ -109,34 +111,39 @@ class Reading:
                     yield item.rows
                 else:
                     changes |= item.changes
-            tap.report.summarise()
             self.result = _result(tap, changes)
 
 
 def _result(tap: ArrowTap, changes: Mapping[Any, dict[str, Any] | None]) -> Result:
-    ends = tap.report.sources()
     return Result(
         tap.clock.now(),
-        sorted(name for name, end in ends.items() if end is Outcome.DONE),
+        sorted(n for n, end in tap.report.sources().items() if end is Outcome.DONE),
         [entry for key, entry in changes.items() if key and entry],
         tap.covered,
-        [
-            f"{provider} {source}: {reason}"
-            for (provider, source), reason in tap.report.reasons.items()
-            if ends[source] in {Outcome.FAILED, Outcome.GONE}
-        ],
+        *ends(tap),
     )
 
 
-def refuse_losses(result: Result) -> None:
+def ends(tap: ArrowTap) -> tuple[list[str], list[str]]:
+    """Which sources failed and which are gone, and why, in a sentence each."""
+    tap.report.summarise()
+    found = tap.report.sources()
+    told: dict[Outcome, list[str]] = {Outcome.FAILED: [], Outcome.GONE: []}
+    for (provider, source), reason in tap.report.reasons.items():
+        if found[source] in told:
+            told[found[source]].append(f"{provider} {source}: {reason}")
+    return told[Outcome.FAILED], told[Outcome.GONE]
+
+
+def refuse_losses(failed: list[str]) -> None:
     """Let nothing be missing without a word.
 
     Raises:
-        Lacking: what failed.
+        Lacking: something failed.
     """
-    if result.failed:
-        told = "; ".join(result.failed[:SHOWN])
+    if failed:
+        told = "; ".join(failed[:SHOWN])
         raise Lacking(
-            f"{len(result.failed)} sources could not be read: {told}. With the option "
+            f"{len(failed)} sources could not be read: {told}. With the option "
             "`plan` the others are read all the same, and these again the next time."
         )

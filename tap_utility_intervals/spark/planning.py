@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tap_utility_intervals.spark.folder import Folder, Planned
 from tap_utility_intervals.spark.options import Options
-from tap_utility_intervals.spark.parts import Part, opened
+from tap_utility_intervals.spark.parts import Part, ends, opened, refuse_losses
 
 if TYPE_CHECKING:
     from tap_utility_intervals.arrow.reading import ArrowTap
@@ -26,7 +26,9 @@ def plan(options: Options) -> list[Part]:
         TapError: what there is could not be listed.
     """
     if options.plan is None:
-        return _planned(options).parts
+        planned = _planned(options)
+        refuse_losses(planned.failed)
+        return planned.parts
     folder = Folder(options.plan)
     return folder.once(options.stream, options.digest, lambda: _planned(options)).parts
 
@@ -36,14 +38,17 @@ def _planned(options: Options) -> Planned:
     parts: list[Part] = []
     states: dict[str, Any] = {}
     failed: list[str] = []
+    gone: list[str] = []
     for name, config in options.configs.items():
         with opened(config, options.known(name)) as tap:
             tap.select([options.stream])
             for session in tap.sessions:
                 parts += _of_one(tap, session, options, name, numbers)
             states[name] = tap.state
-            failed += [f"{one.source}: {one.reason}" for one in tap.report.losses]
-    return Planned(options.digest, parts, states, failed)
+            lost, left = ends(tap)
+            failed += lost
+            gone += left
+    return Planned(options.digest, parts, states, failed, gone)
 
 
 def _of_one(

@@ -83,7 +83,7 @@ def _rows(part: Part, options: Options) -> Iterator[pa.RecordBatch]:
     if options.plan is not None:
         Folder(options.plan).keep(part, reading.result)
     else:
-        refuse_losses(reading.result)
+        refuse_losses(reading.result.failed)
 
 
 def _coverage(options: Options) -> Iterator[pa.RecordBatch]:

@@ -15,7 +15,7 @@ from tap_utility_intervals.sandbox import Sandbox
 from tap_utility_intervals.spark import commit
 from tap_utility_intervals.spark.folder import Folder, Unread
 from tap_utility_intervals.spark.options import OptionError, Options
-from tap_utility_intervals.spark.parts import Part, Reading
+from tap_utility_intervals.spark.parts import Lacking, Part, Reading
 from tap_utility_intervals.spark.planning import plan
 from tests import oracle
 from tests.oracle import Row
@@ -119,6 +119,26 @@ def test_a_source_that_was_lost_once_keeps_its_bookmark(tmp_path: Path) -> None:
         assert covered == ["101", "103"]
 
 
+def test_what_is_gone_is_told_and_what_failed_without_a_plan_ends_the_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Sandbox(fleet(meters=2, connections=1)) as sandbox:
+        lost = {"provider": "utilityapi", "path": "/intervals", "query": "meters=102"}
+        sandbox.faults.add(**lost, status=404, times=None)
+        chosen = options(sandbox, plan=tmp_path / "plan", partitions=1)
+        assert {key[0] for key in read(chosen, plan(chosen))} > {"101"}
+        caplog.clear()
+        state = commit(tmp_path / "plan")["bookmarks"]["intervals"]
+        assert len(state["partitions"]) == 2
+        assert "intervals: no longer given: utilityapi 102" in caplog.text
+        sandbox.faults.clear()
+        sandbox.faults.add(
+            provider="nectar", path="/connection", status=400, times=None
+        )
+        with pytest.raises(Lacking, match="1 sources could not be read: nectar"):
+            plan(options(sandbox))
+
+
 def test_credentials_have_plans_and_bookmarks_of_their_own(tmp_path: Path) -> None:
     worlds = {"north": fleet(2, 0), "south": fleet(0, 2)}
     with Sandbox(worlds["north"]) as north, Sandbox(worlds["south"]) as south:
@@ -181,6 +201,7 @@ SECRET = '{"nectar_api_key": "secret-word"}'
         ({"credentials": SECRET}, "config or else `credentials` must be given"),
         ({"config": None, "credentials": SECRET}, "credentials must hold settings by"),
         ({"bookmarks": "{}"}, "bookmarks needs `plan`"),
+        ({"plan": "dbfs:/plans"}, "plan must be a folder as programs see it"),
         ({"partitions": "0"}, "partitions must be a number"),
         ({"partitions": "few"}, "partitions must be a number"),
         ({"config": "/nowhere.json"}, "cannot be read from /nowhere.json"),
