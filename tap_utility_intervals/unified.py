@@ -11,14 +11,14 @@ from tap_utility_intervals.providers.base import Covered, Event, Record, Session
 from tap_utility_intervals.providers.streams import (
     PlannedStream,
     RunStream,
-    SessionStream,
+    WholeStream,
 )
 
 READ_AT = "read_at"
 """Where STATE keeps the newest instant that was used, for the next run's clock."""
 
 
-class Meters(SessionStream):
+class Meters(WholeStream):
     """One row for each meter that a provider lists in this run."""
 
     name = "meters"

@@ -30,12 +30,16 @@ class Run:
         return [json.loads(line, parse_float=Decimal) for line in self.lines]
 
     def rows(self, stream: str) -> list[Row]:
-        """The records of one stream, in order."""
-        return [
+        """The records of one stream, in order, one provider after the other.
+
+        They are read side by side: how they interleave is left to chance.
+        """
+        found = [
             m["record"]
             for m in self.messages
             if m["type"] == "RECORD" and m["stream"] == stream
         ]
+        return sorted(found, key=lambda row: row.get("provider", ""))
 
     @property
     def state(self) -> Row:

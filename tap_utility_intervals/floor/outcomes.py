@@ -64,7 +64,8 @@ class Report:
         self._dated: dict[str, str] = {}
         self.tolerated = 0
         """How many sources may fail without making the run fail."""
-        self.expected = 0
+        self.expected: Counter[str] = Counter()
+        """By provider, in the stream that is read; for the progress shown."""
         self.due: dict[str, set[str]] = defaultdict(set)
         """By provider, all sources that were to be read."""
         self.untried: Counter[str] = Counter()
@@ -98,8 +99,9 @@ class Report:
 
     def expect(self, provider: str, sources: Collection[str]) -> None:
         """These sources are about to be read; for the progress shown, too."""
-        self.expected += len(sources)
-        self.due[provider] |= {*sources}
+        with self._lock:
+            self.expected[provider] += len(sources)
+            self.due[provider] |= {*sources}
 
     def stop(self, provider: str, reason: Exception | str) -> None:
         """Record that a whole provider was given up, such as after a 401."""

@@ -8,10 +8,10 @@ the other one.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 
 from typing_extensions import override
 
@@ -22,6 +22,7 @@ from tap_utility_intervals.floor.fetch_ahead import fetch_ahead
 from tap_utility_intervals.floor.limiter import Stopped
 from tap_utility_intervals.floor.outcomes import Outcome, Report
 from tap_utility_intervals.floor.progress import Progress
+from tap_utility_intervals.floor.side_by_side import End, side_by_side
 from tap_utility_intervals.providers.base import (
     Context,
     Event,
@@ -73,25 +74,42 @@ class RunStream(PagedStream):
 
 
 class SessionStream(RunStream):
-    """One provider after the other; what fails at one never costs the others."""
+    """A stream of what providers have; what fails at one never costs the others."""
 
     provider: ClassVar[str | None] = None
     """The only provider that is asked; None for all that are on."""
 
+    def asked(self) -> Iterator[Session]:
+        """The providers to ask: those that were not given up."""
+        for session in self.run.sessions:
+            is_mine = self.provider in {None, session.name}
+            if is_mine and session.name not in self.run.report.stopped:
+                yield session
+
+    def give_up(self, session: Session, error: BaseException) -> None:
+        """Note that a provider as a whole cannot be read; what is no such error, raise.
+
+        Raises:
+            BaseException: `error`, where it is no provider's fault.
+        """
+        if not isinstance(error, (errors.ProviderError, Stopped)):
+            raise error
+        self.run.report.stop(session.name, error)
+        session.close()
+
+
+class WholeStream(SessionStream):
+    """One provider after the other, each read whole."""
+
     @override
     def pages(self) -> Iterator[Sequence[Record]]:
-        for session in self.run.sessions:
-            if self.provider not in {None, session.name}:
-                continue
-            if session.name in self.run.report.stopped:
-                continue
+        for session in self.asked():
             try:
                 for page in self.read(session):
                     yield page
                     self.run.tally.add(session.name, self.name, page)
             except (errors.ProviderError, Stopped) as error:
-                self.run.report.stop(session.name, error)
-                session.close()
+                self.give_up(session, error)
 
     @abstractmethod
     def read(self, session: Session) -> Iterator[Sequence[Record]]:
@@ -103,34 +121,66 @@ class SessionStream(RunStream):
 
 
 class SourceStream(SessionStream):
-    """A stream with one bookmark for each source."""
+    """A stream with one bookmark for each source; providers are read side by side."""
 
     @abstractmethod
     def jobs(self, session: Session) -> Iterator[Job]:
         """The provider's work for this stream, in a fixed order."""
 
     @override
-    def read(self, session: Session) -> Iterator[Sequence[Record]]:
-        self.run.report.expected = 0
-        return self.work_off(self.jobs(session), session)
+    def pages(self) -> Iterator[Sequence[Record]]:
+        sessions = list(self.asked())
+        self.run.report.expected.clear()
+        assert self.bookmarks is not None  # noqa: S101 - made here: threads would make two
+        found = side_by_side(lambda one: self._events(self.jobs(one), one), sessions)
+        with closing(found):
+            yield from self._acted_on(found, sessions, self.give_up)
 
     def work_off(
         self, upcoming: Iterator[Job], session: Session
     ) -> Iterator[Sequence[Record]]:
-        """Do jobs in their order, several at once.
+        """Do jobs of one provider in their order, several at once.
 
         Raises:
             errors.ProviderError: when the provider as a whole cannot be read.
         """
-        report = self.run.report
-        jobs, breaker = Upcoming(upcoming), report.breakers[session.name]
+        found = side_by_side(lambda one: self._events(upcoming, one), [session])
+        with closing(found):
+            yield from self._acted_on(found, [session], _fail)
+
+    def _acted_on(
+        self,
+        found: Iterator[tuple[Session, Event | End]],
+        sessions: Sequence[Session],
+        failed: Callable[[Session, BaseException], object],
+    ) -> Iterator[Sequence[Record]]:
+        """Do what events ask for, as they come; yields what is to be written."""
+        names = " and ".join(session.name for session in sessions)
+        progress = Progress(f"{self.name} of {names}", self.logger)
+        with closing(progress):
+            for session, event in found:
+                if not isinstance(event, End):
+                    yield from self._taken(event, session, progress)
+                elif event.error is not None:
+                    failed(session, event.error)
+
+    def _events(
+        self, upcoming: Iterator[Job], session: Session
+    ) -> Generator[Event, None, None]:
+        """What a provider's jobs bring, in order; nothing is acted on here.
+
+        Raises:
+            errors.ProviderError: when the provider as a whole cannot be read.
+        """
+        jobs, done = Upcoming(upcoming), 0
+        breaker = self.run.report.breakers[session.name]
         events = fetch_ahead(lambda job: job(), jobs, session.workers)
-        progress = Progress(f"{self.name} of {session.name}", self.logger)
-        with closing(progress), closing(events):
+        with closing(events):
             for _, event in events:
-                yield from self._taken(event, session, progress)
+                yield event
+                done += _is_end(event)
                 if _is_end(event) and breaker.note(_error(event)):
-                    yield from self._probe(jobs, session, progress, _error(event))
+                    done += yield from self._probe(jobs, session, done, _error(event))
                     breaker.confirm()
 
     def _taken(
@@ -142,38 +192,43 @@ class SourceStream(SessionStream):
             progress.add(rows=len(event.rows))
         else:
             self.act_on(event, session)
-            progress.expected = self.run.report.expected
+            progress.expected = self.run.report.expected.total()
             progress.add(sources=_is_end(event))
 
     def _probe(
         self,
         jobs: Upcoming[Job],
         session: Session,
-        progress: Progress,
+        done: int,
         error: Exception | None,
-    ) -> Iterator[Sequence[Record]]:
+    ) -> Generator[Event, None, int]:
         """Read the last source, far from those that were lost; it speaks for the rest.
+
+        Returns:
+            How many sources were read.
 
         Raises:
             errors.ProviderError: it was lost for the same reason.
         """
         probe = jobs.last()
         if probe is None:
-            return
+            return 0
         self.logger.warning(
             "%s: several sources in a row were lost for one reason; one more is tried",
             session.name,
         )
-        reasons = set()
+        reasons = []
         for event in probe():
-            yield from self._taken(event, session, progress)
+            yield event
             if _is_end(event):
-                reasons.add(reason_of(_error(event)))
-        if reasons == {reason_of(error)} and isinstance(error, errors.ProviderError):
+                reasons.append(reason_of(_error(event)))
+        is_same = {*reasons} == {reason_of(error)}
+        if is_same and isinstance(error, errors.ProviderError):
             report = self.run.report
-            left = max(report.expected - progress.done, len(jobs))
-            report.leave_out(session.name, left)
+            left = report.expected[session.name] - done - len(reasons)
+            report.leave_out(session.name, max(left, len(jobs)))
             raise error
+        return len(reasons)
 
     def act_on(self, event: Event, session: Session) -> None:
         """Store what was reached and note what became of a source."""
@@ -211,7 +266,7 @@ class OwnStream(SessionStream):
         return Shape(self.schema, f"{self.provider}: {self.name}", self.run.report.warn)
 
 
-class EntityStream(OwnStream):
+class EntityStream(OwnStream, WholeStream):
     """A list that is read whole in each run."""
 
     @abstractmethod
@@ -266,6 +321,10 @@ class OwnSourceStream(OwnStream, SourceStream):
 def source_id(context: Context) -> str:
     """How a source is named to people: its context without the provider."""
     return " ".join(value for name, value in context.items() if name != "provider")
+
+
+def _fail(_: Session, error: BaseException) -> NoReturn:
+    raise error
 
 
 def _is_end(event: Event) -> bool:

@@ -9,6 +9,7 @@ write; neither bears tens of thousands of meters.
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -51,13 +52,17 @@ LONGEST_INTERVAL = 300.0
 
 
 class Bookmarks:
-    """The bookmarks of one stream's sources, each found by its context in O(1)."""
+    """The bookmarks of one stream's sources, each found by its context in O(1).
+
+    Providers that are read side by side share them.
+    """
 
     def __init__(self, stream_state: dict[str, Any], replication_key: str) -> None:
         """Index the partitions of `stream_state`; that is where they live."""
         self.replication_key = replication_key
         self._state = stream_state
         self._changes: Changes | None = None
+        self._lock = threading.RLock()
         self._index(stream_state.get("partitions", []))
 
     def _index(self, entries: list[dict[str, Any]]) -> None:
@@ -74,7 +79,8 @@ class Bookmarks:
 
     def changes(self) -> Changes:
         """What has changed since this was asked last."""
-        found, self._changes = self._changes or {}, {}
+        with self._lock:
+            found, self._changes = self._changes or {}, {}
         return found
 
     def _changed(self, key: Key, entry: dict[str, Any] | None) -> None:
@@ -83,10 +89,11 @@ class Bookmarks:
 
     def get(self, context: Mapping[str, str]) -> dict[str, Any] | None:
         """A copy of what is remembered of a source, or None if it was never read."""
-        place = self._places.get(_key(context))
-        if place is None:
-            return None
-        entry = self._entries[place]
+        with self._lock:
+            place = self._places.get(_key(context))
+            if place is None:
+                return None
+            entry = self._entries[place]
         if entry.get("replication_key", self.replication_key) != self.replication_key:
             return None  # it followed another column: worthless for this one
         return {name: value for name, value in entry.items() if name not in _WHOSE}
@@ -102,15 +109,16 @@ class Bookmarks:
             "replication_key": self.replication_key,
             **bookmark,
         }
-        place = self._places.get(key)
-        self._changed(key, entry)
-        if place is not None:
-            self._entries[place] = entry
-            return
-        self._state["version"] = VERSION
-        self._state["partitions"] = self._entries
-        self._places[key] = len(self._entries)
-        self._entries.append(entry)
+        with self._lock:
+            place = self._places.get(key)
+            self._changed(key, entry)
+            if place is not None:
+                self._entries[place] = entry
+                return
+            self._state["version"] = VERSION
+            self._state["partitions"] = self._entries
+            self._places[key] = len(self._entries)
+            self._entries.append(entry)
 
     def note(self, name: str, value: str | None) -> None:
         """Remember something of the stream as a whole, beside its sources."""
@@ -122,18 +130,19 @@ class Bookmarks:
     def keep_only(self, provider: str, contexts: Iterable[Mapping[str, str]]) -> None:
         """Forget this provider's sources that are not among these."""
         keys = {_key(context) for context in contexts}
-        kept = [
-            entry
-            for entry in self._entries
-            if _key(entry["context"]) in keys
-            or entry["context"].get("provider") != provider
-        ]
-        if len(kept) != len(self._entries):
-            before = set(self._places)
-            self._state["partitions"] = kept
-            self._index(kept)
-            for key in before.difference(self._places):
-                self._changed(key, None)
+        with self._lock:
+            kept = [
+                entry
+                for entry in self._entries
+                if _key(entry["context"]) in keys
+                or entry["context"].get("provider") != provider
+            ]
+            if len(kept) != len(self._entries):
+                before = set(self._places)
+                self._state["partitions"] = kept
+                self._index(kept)
+                for key in before.difference(self._places):
+                    self._changed(key, None)
 
 
 def _key(context: Mapping[str, str]) -> Key:

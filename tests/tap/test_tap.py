@@ -548,11 +548,13 @@ def test_a_signal_between_lines_is_143_with_the_state_so_far(
 
 
 @pytest.mark.parametrize("workers", [1, 2, 8])
+@pytest.mark.parametrize("provider", ["utilityapi", "nectar"])
 def test_any_number_of_workers_writes_the_same_lines(
-    sandbox: Sandbox, workers: int
+    sandbox: Sandbox, provider: str, workers: int
 ) -> None:
     def lines(number: int) -> list[Row]:
-        run = sync(config(sandbox, max_concurrency=number, state_interval_seconds=0))
+        chosen = {"max_concurrency": number, "state_interval_seconds": 0}
+        run = sync(config(sandbox, provider, **chosen))
         messages = run.messages
         for message in messages:
             message.pop("time_extracted", None)
