@@ -45,7 +45,11 @@ class Run:
     def state(self) -> Row:
         """The last STATE, as a target would hand it back."""
         states = [m["value"] for m in self.messages if m["type"] == "STATE"]
-        return json.loads(json.dumps(states[-1])) if states else {}
+        found: Row = json.loads(json.dumps(states[-1])) if states else {}
+        for stream in found.get("bookmarks", {}).values():
+            if "partitions" in stream:  # in chance's order, as `rows` says
+                stream["partitions"].sort(key=lambda one: one["context"]["provider"])
+        return found
 
     @property
     def failed(self) -> bool:
