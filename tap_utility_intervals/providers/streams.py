@@ -86,6 +86,14 @@ class SessionStream(RunStream):
             if is_mine and session.name not in self.run.report.stopped:
                 yield session
 
+    @abstractmethod
+    def read(self, session: Session) -> Iterator[Sequence[Record]]:
+        """Read one provider.
+
+        Raises:
+            errors.ProviderError: when the provider as a whole cannot be read.
+        """
+
     def give_up(self, session: Session, error: BaseException) -> None:
         """Note that a provider as a whole cannot be read; what is no such error, raise.
 
@@ -111,14 +119,6 @@ class WholeStream(SessionStream):
             except (errors.ProviderError, Stopped) as error:
                 self.give_up(session, error)
 
-    @abstractmethod
-    def read(self, session: Session) -> Iterator[Sequence[Record]]:
-        """Read one provider.
-
-        Raises:
-            errors.ProviderError: when the provider as a whole cannot be read.
-        """
-
 
 class SourceStream(SessionStream):
     """A stream with one bookmark for each source; providers are read side by side."""
@@ -135,6 +135,10 @@ class SourceStream(SessionStream):
         found = side_by_side(lambda one: self._events(self.jobs(one), one), sessions)
         with closing(found):
             yield from self._acted_on(found, sessions, self.give_up)
+
+    @override
+    def read(self, session: Session) -> Iterator[Sequence[Record]]:
+        return self.work_off(self.jobs(session), session)
 
     def work_off(
         self, upcoming: Iterator[Job], session: Session
