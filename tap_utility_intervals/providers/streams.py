@@ -193,6 +193,7 @@ class SourceStream(SessionStream):
         """Do what an event asks for; yields what is to be written."""
         if isinstance(event, Rows):
             yield event.rows
+            self.run.tally.add(session.name, self.name, event.rows)
             progress.add(rows=len(event.rows))
         else:
             self.act_on(event, session)
