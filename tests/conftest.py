@@ -8,12 +8,26 @@ import pytest
 from hypothesis import settings
 
 from tap_utility_intervals.sandbox import Sandbox, tiny_world
+from tap_utility_intervals.stdout import Terminated
 from tests.clock import nobody_waits
 from tests.tap.running import Inside
 
 # How long an example takes says nothing on a busy machine.
 settings.register_profile("ours", deadline=None)
 settings.load_profile("ours")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    """End the run on SIGTERM, such as of `timeout`: no test has failed.
+
+    A tap in this process makes an exception of that signal, so that it was shown as a
+    failure of whichever test was under way.
+    """
+    try:
+        yield
+    except Terminated as signal:
+        pytest.exit("asked to stop", 128 + signal.signum)
 
 
 @pytest.fixture(autouse=True)
