@@ -63,8 +63,14 @@ class Odd:
     order: Callable[[list[Row]], list[Row]] = list
     arrive: Callable[[Odd, int], None] | None = None
     asked: list[Query] = field(default_factory=list)
+    meter_numbers: tuple[str, ...] = ("1",)
     turn: Lock = field(default_factory=Lock)
     """Held by the question that is answered: each has a number of its own."""
+
+    @property
+    def identifiers(self) -> list[Row]:
+        """What names the only meter."""
+        return [{"name": "METER", "value": one} for one in self.meter_numbers]
 
     def respond(self, path: str, query: Query) -> Any:
         if path == "/company":
@@ -74,7 +80,7 @@ class Odd:
             return envelope("connections", [{"id": "c1", "accounts": accounts}])
         if path == "/meter/company/co":
             meter = {"id": "m1", "account": "a1", "datasourceType": "ELECTRICITY"}
-            meter["identifiers"] = [{"name": "METER", "value": "1"}]  # type: ignore[assignment]
+            meter["identifiers"] = self.identifiers  # type: ignore[assignment]
             return envelope("meters", [meter])
         if path == "/usage/company/co":
             return envelope("usageData", [])
