@@ -26,8 +26,12 @@ help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
-demo: .meltano/.installed ## Both providers into output/warehouse.duckdb, from a local sandbox, twice
+demo: .meltano/.installed ## Both providers from a local sandbox into DuckDB, twice; models and a report
 	@$(LOADER_PYTHON) -m scripts.demo
+
+.PHONY: picture
+picture: .venv/.installed ## README's picture of the report, after `make demo`
+	@$(DEV)/python -m scripts.picture
 
 .PHONY: test
 test: check .meltano/.installed .venvs/dbt/.installed chromium ## Everything `check` does, and all tests

@@ -1,8 +1,9 @@
-"""`make demo`: both providers, from a local sandbox into DuckDB, twice.
+"""`make demo`: both providers, from a local sandbox into DuckDB, twice, and a report.
 
-Runs in the loader's environment, which has DuckDB. Fails when the warehouse does not
-hold exactly what the sandbox offers, when a bill and its intervals disagree, or when
-README.md shows anything else than what was printed.
+Runs in the loader's environment, which has DuckDB and this package. Fails when the
+warehouse does not hold exactly what the sandbox offers, when a bill and its intervals
+disagree, or when README.md shows anything else than what was printed. The files of its
+own that it writes anew are those it names; no other is touched.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from scripts.demo import excerpt, tables
+from scripts.demo.answers import CURRENT, Answers
 from scripts.demo.bills import bills, check_bills
 from scripts.demo.errors import DemoError
 from scripts.demo.pipeline import Pipeline
@@ -24,14 +26,16 @@ from scripts.demo.world import Sandbox, sandbox
 ROOT = Path(__file__).resolve().parents[2]
 TAP = ROOT / ".meltano" / "extractors" / "tap-utility-intervals" / "venv" / "bin"
 OUTPUT = ROOT / "output"
-WAREHOUSE = OUTPUT / "warehouse.duckdb"
+WAREHOUSE = OUTPUT / "demo.duckdb"
+REPORT = OUTPUT / "report.html"
 LOG = OUTPUT / "demo.log"
 TAIL = 60
 
 
 def demonstrate(source: Sandbox) -> None:
     """Sync, let a day pass, sync again, compare and tell."""
-    pipeline, warehouse = Pipeline(ROOT, source.url, LOG), Warehouse(WAREHOUSE)
+    file = {"TARGET_UTILITY_DUCKDB_FILEPATH": str(WAREHOUSE)}
+    pipeline, warehouse = Pipeline(ROOT, source.url, LOG, file), Warehouse(WAREHOUSE)
     since = time.monotonic()
 
     def step(text: str) -> None:
@@ -46,10 +50,16 @@ def demonstrate(source: Sandbox) -> None:
     step("meltano run: what is new")
     sent_second = pipeline.run()
     asked_second, after = source.requests(), warehouse.counts()
+    step("the dbt package's models: hours, days, gaps, bills, checks")
+    answers = Answers(warehouse, source.now())
+    answers.build(source)
     step("comparing every row with the sandbox, and every bill with its intervals")
-    rows = check_rows(source, warehouse)
+    rows = check_rows(source, warehouse, CURRENT)
+    restated, withdrawn = answers.changed()
     compared = list(bills(source, warehouse))
     furthest = check_bills(compared)
+    step("utility-intervals report")
+    answers.report(REPORT)
     step("done")
 
     new = Counter(
@@ -62,10 +72,14 @@ def demonstrate(source: Sandbox) -> None:
         "Meters and their intervals": tables.meters(warehouse.meters()),
         excerpt.BILLS: tables.bills(compared)
         + f"\n\n  {len(compared)} bills compared; the largest difference is"
-        f" {abs(furthest.difference):.2f} {furthest.unit}.",
-        "The second run, a day later": tables.second_run(
-            (asked_first, asked_second), (sent_first, sent_second), new
-        ),
+        f" {abs(furthest.difference):.2f} {furthest.unit}."
+        f"\n  By the models: {tables.causes(answers.bills())}.",
+        "Gaps, and why": tables.gaps(answers.gaps()),
+        "Checks that did not pass": tables.checks(answers.checks()),
+        "Requests": tables.requests(asked_first, asked_second),
+        "The second run, a day later": tables.second_run((sent_first, sent_second), new)
+        + f"\n\n  {restated:,} readings × channels came with another value than the"
+        f" day before,\n  and {withdrawn:,} were withdrawn.",
     }
     for heading, text in told.items():
         print(f"\n{heading}\n\n{text}")
@@ -87,7 +101,8 @@ def main() -> int:
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, stopped)
     OUTPUT.mkdir(exist_ok=True)
-    for old in (LOG, WAREHOUSE, WAREHOUSE.with_suffix(".duckdb.wal")):
+    wal = WAREHOUSE.with_suffix(".duckdb.wal")
+    for old in (LOG, WAREHOUSE, wal, REPORT):
         old.unlink(missing_ok=True)
     try:
         with sandbox(TAP / "utility-intervals", LOG) as source:
@@ -97,7 +112,10 @@ def main() -> int:
         print("\n".join(lines[-TAIL:]), file=sys.stderr)
         print(f"\n{error}\nThe whole log: {name(LOG)}", file=sys.stderr)
         return 1
-    print(f"\nLook for yourself: {name(WAREHOUSE)} is a DuckDB file.")
+    print(f"\nLook for yourself: open {name(REPORT)} in a browser,")
+    print(
+        f"or ask {name(WAREHOUSE)}, a DuckDB file: docs/analysis.md has ten questions."
+    )
     return 0
 
 

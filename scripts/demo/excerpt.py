@@ -10,15 +10,16 @@ from pathlib import Path
 from scripts.demo.errors import DemoError
 
 BILLS = "Bills beside the sum of their intervals: the newest of each meter"
+ONLY_PRINTED = ("Meters", "Gaps", "Checks", "Requests")
 BLOCK = re.compile(r"(?<=<!-- demo -->\n\n```text\n).*?(?=```\n)", re.DOTALL)
 
 
 def excerpt(told: Mapping[str, str]) -> str:
-    """All but the meters, and of the bills the newest of three meters."""
+    """The rows, of the bills the newest of three meters, and the second run."""
     shown = [
         f"{heading}\n\n{some_bills(text) if heading == BILLS else text}\n"
         for heading, text in told.items()
-        if not heading.startswith("Meters")
+        if not heading.startswith(ONLY_PRINTED)
     ]
     return "\n".join(shown)
 

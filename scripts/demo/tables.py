@@ -97,21 +97,42 @@ def bills(compared: Iterable[Bill]) -> str:
     )
 
 
-def second_run(
-    requests: tuple[Counter[str], Counter[str]],
-    sent: tuple[Counter[str], Counter[str]],
-    new: Counter[str],
-) -> str:
-    """What the second run asked for and what came, beside the first."""
-    asked = table(
+def requests(first: Counter[str], second: Counter[str]) -> str:
+    """How many requests each run sent."""
+    return table(
         ("requests to", "first run", "second run"),
-        ((provider, *(run[provider] for run in requests)) for provider in PROVIDERS),
+        ((provider, first[provider], second[provider]) for provider in PROVIDERS),
     )
-    rows = table(
+
+
+def second_run(sent: tuple[Counter[str], Counter[str]], new: Counter[str]) -> str:
+    """What came in the second run, beside the first."""
+    return table(
         ("rows of", "first run", "second run", "of these new"),
         (
             (stream, *(run[stream] for run in sent), new[stream])
             for stream in ("meters", "intervals", "usage")
         ),
     )
-    return f"{asked}\n\n{rows}"
+
+
+def gaps(rows: Iterable[tuple[Any, ...]]) -> str:
+    """Holes, and why there are no readings."""
+    head = ("provider", "meter", "from (UTC)", "readings", "why")
+    return table(
+        head,
+        (
+            (provider, short(key), f"{start:%Y-%m-%d %H:%M}", count, why)
+            for provider, key, start, count, why in rows
+        ),
+    )
+
+
+def causes(rows: Iterable[tuple[str, int]]) -> str:
+    """How many bills agree, and why others do not, in a sentence."""
+    return ", ".join(f"{count} {cause}" for cause, count in rows)
+
+
+def checks(rows: Iterable[tuple[Any, ...]]) -> str:
+    """What did not pass."""
+    return table(("check", "severity", "meters", "times"), rows)

@@ -39,12 +39,12 @@ class Warehouse:
             found[stream] = Counter(dict(self.query(sql)))
         return found
 
-    def readings(self, provider: str) -> Readings:
-        """Every row of `intervals`."""
+    def readings(self, provider: str, relation: str = "intervals") -> Readings:
+        """Every row of `intervals`, or of those that are current."""
         whose = "source_id" if provider == "nectar" else "meter_key"
         edges = "interval_start::timestamp, interval_end::timestamp"
         columns = f"{edges}, split_part(channel, '/', 1), unit_raw, quantity"
-        sql = f"select {whose}, {columns} from intervals where provider = ?"  # noqa: S608
+        sql = f"select {whose}, {columns} from {relation} where provider = ?"  # noqa: S608
         return Counter(self.query(sql, provider))
 
     def meters(self) -> Rows:
@@ -78,7 +78,9 @@ def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(timezone.utc).replace(tzinfo=None)
 
 
-def check_rows(source: Sandbox, warehouse: Warehouse) -> int:
+def check_rows(
+    source: Sandbox, warehouse: Warehouse, relation: str = "intervals"
+) -> int:
     """Compare each row with the sandbox's; how many rows there are.
 
     Raises:
@@ -86,7 +88,7 @@ def check_rows(source: Sandbox, warehouse: Warehouse) -> int:
     """
     rows = 0
     for provider in PROVIDERS:
-        there, here = offered(source, provider), warehouse.readings(provider)
+        there, here = offered(source, provider), warehouse.readings(provider, relation)
         missing, extra = there - here, here - there
         if missing or extra or not here:
             msg = (

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -51,6 +52,11 @@ class Sandbox:
     def move_clock(self, days: int) -> None:
         """Let time pass: new readings appear, older ones are restated."""
         self.ask("clock", "POST", advance_days=days)
+
+    def now(self) -> datetime:
+        """What the clock says, in UTC without its zone."""
+        told = json.loads(self.ask("clock"))["now"]
+        return datetime.fromisoformat(told).replace(tzinfo=None)
 
     def wait(self) -> None:
         """Return when it answers."""

@@ -36,7 +36,7 @@
   function scaleOf(values) {
     const known = values.filter((one) => one != null).sort((a, b) => a - b);
     const at = (share) => known[Math.min(known.length - 1, Math.floor(share * known.length))] ?? 0;
-    const high = at(0.998) || 1, low = at(0.002);
+    const high = at(0.99) || 1, low = at(0.01);
     if (low < 0) {
       const far = Math.max(high, -low);
       return { low: -far, high: far, of: (kw) => mixed(BOTH, (kw + far) / (2 * far)) };

@@ -144,7 +144,10 @@ def _utility_meters(
 
 
 def _solar_home(seed: int) -> Series:
-    """Two clock changes, no readings in winter between, one day wrong at first."""
+    """Two clock changes, no readings in winter between; one day and a quarter wrong.
+
+    The day is restated and the quarter of an hour withdrawn in the first night.
+    """
     whole = solar(
         seed, "solar", "2016-10-30T04:00:00Z", "2018-02-08T05:00:00Z", zone=NEW_YORK
     )
@@ -155,7 +158,9 @@ def _solar_home(seed: int) -> Series:
     day = [r for r in kept.readings if first <= r.start < first + DAY]
     guess = [r._replace(values=wrong) for r in day]
     rest = [r for r in kept.readings if not first <= r.start < first + DAY]
-    return restated(Series([*rest, *guess]), [(r.start, known, r.values) for r in day])
+    mended = [(r.start, known, r.values) for r in day]
+    ghost = (epoch("2017-03-22T16:00:00Z"), known, ())
+    return restated(Series([*rest, *guess]), [*mended, ghost])
 
 
 def _water(seed: int) -> Series:
