@@ -83,7 +83,7 @@ class Reading:
     def __init__(self, part: Part, config: Mapping[str, Any]) -> None:
         """Prepare; nothing is asked yet."""
         self.part = part
-        self._config = config
+        self._given = config
         self.result: Result | None = None
         """What came of it, once all batches were taken."""
 
@@ -94,7 +94,7 @@ class Reading:
             errors.ProviderError: the provider as a whole cannot be read.
         """
         part = self.part
-        with opened(self._config) as tap:
+        with opened(self._given) as tap:
             tap.started, tap.shares = part.started, part.shares
             tap.clock.follow(part.newest)
             tap.select([part.stream])
