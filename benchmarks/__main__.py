@@ -9,7 +9,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import cases, loading, scale
+from benchmarks import cases, loading, models, scale
 from benchmarks.cases import Setting
 from benchmarks.measure import Failed
 
@@ -18,10 +18,11 @@ CASES = {
     "meltano": loading.into_duckdb,
     "scale": scale.fifty_thousand_meters,
     "backfill": scale.backfill,
+    "models": models.build,
 }
 """Name to case, in the order in which they run."""
 
-LONG = ("scale", "backfill")
+LONG = ("scale", "backfill", "models")
 """Only when asked for: they take many minutes."""
 
 

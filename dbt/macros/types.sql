@@ -59,6 +59,24 @@ unnest(generate_series({{ first }}, {{ last }}, interval '{{ step }}'))
 extract(epoch from {{ last }} - {{ first }})
 {%- endmacro -%}
 
+{#- Microseconds of a timestamp since 1970. -#}
+{%- macro utility_intervals_micros(instant) -%}
+{%- if target.type == 'postgres' -%}
+cast(extract(epoch from {{ instant }}) * 1000000 as bigint)
+{%- else -%}
+epoch_us({{ instant }})
+{%- endif -%}
+{%- endmacro -%}
+
+{#- An aggregate: the third highest; null for less than three. -#}
+{%- macro utility_intervals_third(value) -%}
+{%- if target.type == 'postgres' -%}
+(array_agg({{ value }} order by {{ value }} desc nulls last))[3]
+{%- else -%}
+max({{ value }}, 3)[3]
+{%- endif -%}
+{%- endmacro -%}
+
 {#- Now, in UTC; or what `utility_intervals_as_of` says. -#}
 {%- macro utility_intervals_now() -%}
 {%- if var('utility_intervals_as_of') -%}

@@ -2,12 +2,14 @@
 with channels as (
     select * from {{ ref('int_utility_intervals__channels') }}
 ),
-readings as (
+readings as not materialized (
     select
         r.*, c.is_chosen, c.usual_seconds,
         cast(coalesce(r.local_start, r.interval_start) as date) as local_date,
         abs(r.quantity) in ({{ var('utility_intervals_spike_check_sentinels') | join(', ') }})
-            as is_sentinel
+            as is_sentinel,
+        case when c.is_chosen and r.interval_seconds <= 3600 and not r.overlaps_in_hour
+            then r.quantity_normalized end as peak_quantity
     from {{ ref('int_utility_intervals__readings') }} r
     join channels c
         on c.provider = r.provider and c.meter_key = r.meter_key and c.channel = r.channel
@@ -29,7 +31,9 @@ days as (
         max(case when is_sentinel then quantity end) as sentinel,
         count(case when quantity is not null and (unit_normalized is null
             or commodity = 'electricity' and measure not in ('energy', 'power'))
-            then 1 end) as odd_units
+            then 1 end) as odd_units,
+        max(peak_quantity) as highest,
+        {{ utility_intervals_third('peak_quantity') }} as third
     from readings
     group by provider, meter_key, channel, local_date
 ),
@@ -40,79 +44,35 @@ second as (  -- second ids or values for a reading, which no other model counts
         cast(coalesce(l.local_start, l.interval_start) as date) as local_date,
         count(*) as readings
     from {{ ref('utility_intervals__local') }} l
-    left join {{ ref('int_utility_intervals__readings') }} r  -- the second hour of a night
-        on r.provider = l.provider and r.meter_key = l.meter_key
-        and r.channel = split_part(l.channel, '#', 1) and l.channel like '%#2'
-        and r.local_start = l.local_start
-        and r.interval_start in (
-            l.interval_start - interval '1 hour', l.interval_start + interval '1 hour')
-        and r.quantity is not distinct from l.quantity
-        and r.utc_offset_seconds <> l.utc_offset_seconds
-    where l.channel like '%#%' and r.channel is null
+    left join {{ ref('int_utility_intervals__second_hours') }} m
+        on m.provider = l.provider and m.meter_key = l.meter_key and m.channel = l.channel
+        and m.interval_start = l.interval_start and m.interval_end = l.interval_end
+    where l.channel like '%#%' and m.channel is null
     group by l.provider, l.meter_key, split_part(l.channel, '#', 1),
         cast(coalesce(l.local_start, l.interval_start) as date)
 ),
-highest as (
-    select *, row_number() over (
-        partition by provider, meter_key, local_date
-        order by quantity_normalized desc, interval_start
-    ) as place
-    from readings
-    where is_chosen and quantity_normalized is not null and interval_seconds <= 3600
-        and not overlaps_in_hour
+spiked as (
+    select *
+    from days
+    where third > 0
+        and 100 * (highest - third) > {{ var('utility_intervals_spike_check_percent') }} * third
 ),
 spikes as (
     select
-        provider, meter_key, channel, local_date,
-        max(case when place = 1 then interval_start end) as period_start,
-        max(case when place = 1 then interval_end end) as period_end,
-        max(case when place = 1 then quantity_normalized end) as highest,
-        max(case when place = 3 then quantity_normalized end) as third
-    from highest
-    where place <= 3
-    group by provider, meter_key, channel, local_date
-),
-alike as (
-    select
-        *,
-        coalesce(quantity = 0, false) as is_zero,
-        coalesce(quality = 'estimated', false) as is_estimated,
-        lag(interval_end) over neighbours as before_end,
-        lag(coalesce(quantity = 0, false)) over neighbours as before_zero,
-        lag(coalesce(quality = 'estimated', false)) over neighbours as before_estimated
-    from readings
-    where is_chosen and not overlaps_in_day
-    window neighbours as (partition by provider, meter_key order by interval_start)
-),
-stretches as (  -- neighbours that are alike, without a hole between them
-    select
-        *,
-        sum(case when is_zero and before_zero
-            and interval_start <= before_end + interval '1 minute' then 0 else 1 end)
-            over neighbours as zero_run,
-        sum(case when is_estimated and before_estimated
-            and interval_start <= before_end + interval '1 minute' then 0 else 1 end)
-            over neighbours as estimated_run
-    from alike
-    window neighbours as (partition by provider, meter_key order by interval_start)
+        d.provider, d.meter_key, d.channel, d.local_date, d.highest, d.third,
+        min(r.interval_start) as period_start, min(r.interval_end) as period_end
+    from spiked d
+    join readings r
+        on r.provider = d.provider and r.meter_key = d.meter_key and r.channel = d.channel
+        and r.local_date = d.local_date and r.peak_quantity = d.highest
+    group by d.provider, d.meter_key, d.channel, d.local_date, d.highest, d.third
 ),
 zeros as (
-    select
-        provider, meter_key, channel, min(local_date) as local_date,
-        min(interval_start) as period_start, max(interval_end) as period_end,
-        sum(interval_seconds) / 3600.0 as hours
-    from stretches
-    where is_zero and coalesce(commodity, 'electricity') = 'electricity' and point <> 'rev'
-    group by provider, meter_key, channel, zero_run
+    {{ utility_intervals_runs("quantity = 0 and point <> 'rev'
+                and coalesce(commodity, 'electricity') = 'electricity'") }}
 ),
 estimates as (
-    select
-        provider, meter_key, channel, min(local_date) as local_date,
-        min(interval_start) as period_start, max(interval_end) as period_end,
-        sum(interval_seconds) / 3600.0 as hours
-    from stretches
-    where is_estimated
-    group by provider, meter_key, channel, estimated_run
+    {{ utility_intervals_runs("quality = 'estimated'") }}
 ),
 silent as (
     select
@@ -165,8 +125,6 @@ found as (
         100 * cast(highest - third as double precision) / cast(third as double precision),
         {{ var('utility_intervals_spike_check_percent') }}, 'warning'
     from spikes
-    where third > 0
-        and 100 * (highest - third) > {{ var('utility_intervals_spike_check_percent') }} * third
     union all
     select
         provider, meter_key, 'spike_check', channel, local_date, period_start, period_end, sentinel,
@@ -216,20 +174,33 @@ worst as (  -- one row a meter, check and period: of several channels the worst
 ends as (  -- local time of what begins where a reading ends, or ends where one begins
     select
         f.provider, f.meter_key, f.period_start, f.period_end,
-        max(f.period_start + (r.local_start - r.interval_start)) as local_start
+        f.period_start + (r.local_start - r.interval_start) as local_start
     from worst f
     join readings r
         on r.provider = f.provider and r.meter_key = f.meter_key
-        and (r.interval_end = f.period_start or r.interval_start = f.period_end)
+        and r.interval_end = f.period_start
     where f.place = 1 and f.local_date is null
-    group by f.provider, f.meter_key, f.period_start, f.period_end
+    union all
+    select
+        f.provider, f.meter_key, f.period_start, f.period_end,
+        f.period_start + (r.local_start - r.interval_start)
+    from worst f
+    join readings r
+        on r.provider = f.provider and r.meter_key = f.meter_key
+        and r.interval_start = f.period_end
+    where f.place = 1 and f.local_date is null
+),
+local_ends as (
+    select provider, meter_key, period_start, period_end, max(local_start) as local_start
+    from ends
+    group by provider, meter_key, period_start, period_end
 )
 select
     f.provider, f.meter_key, f.check_name,
     coalesce(f.local_date, cast(coalesce(e.local_start, f.period_start) as date)) as local_date,
     f.period_start, f.period_end, f.channel, f.observed, f.limit_value, f.severity
 from worst f
-left join ends e
+left join local_ends e
     on e.provider = f.provider and e.meter_key = f.meter_key
     and e.period_start = f.period_start and e.period_end = f.period_end
     and f.local_date is null

@@ -35,15 +35,6 @@ channels as (
         max(last_end) over (partition by provider, meter_key) as meter_end
     from {{ ref('int_utility_intervals__channels') }}
 ),
-readings as (
-    select
-        provider, meter_key, channel, interval_start,
-        max(interval_end) over (
-            partition by provider, meter_key, channel order by interval_start, interval_end
-            rows between unbounded preceding and 1 preceding
-        ) as so_far
-    from {{ ref('int_utility_intervals__readings') }}
-),
 gaps as (
     select
         r.provider, r.meter_key, r.channel, r.so_far as gap_start, r.interval_start as gap_end,
@@ -55,7 +46,7 @@ gaps as (
             ) then 'promised, did not come'
             else 'never promised'
         end as reason
-    from readings r
+    from {{ ref('int_utility_intervals__breaks') }} r
     -- Some utilities end a reading at 14:59 or 14:59:59: that is no hole.
     where r.interval_start > r.so_far + interval '1 minute'
     union all

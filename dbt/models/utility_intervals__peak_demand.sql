@@ -1,7 +1,8 @@
-with readings as (
+with readings as not materialized (
     select
         r.provider, r.meter_key, r.channel, c.measure, c.is_chosen, r.interval_start,
         r.local_start, r.interval_seconds, r.quantity_normalized,
+        cast(r.quantity_normalized as double precision) * 3600 / r.interval_seconds as kw,
         {{ utility_intervals_month_of('r.local_start') }} as local_month
     from {{ ref('int_utility_intervals__readings') }} r
     join {{ ref('int_utility_intervals__channels') }} c
@@ -10,28 +11,25 @@ with readings as (
         and r.interval_seconds between 1 and 3600 and not r.overlaps_in_hour
         and (c.is_chosen and c.unit_normalized = 'kWh' or c.unit_normalized = 'kW')
 ),
-energy as (
-    select *, row_number() over (
-        partition by provider, meter_key, local_month
-        order by
-            cast(quantity_normalized as double precision) / interval_seconds desc,
-            interval_start
-    ) as place
-    from readings
-    where is_chosen and measure = 'energy'
-),
 months as (
     select
-        provider, meter_key, channel, local_month,
-        max(case when place = 1
-            then cast(quantity_normalized as double precision) * 3600 / interval_seconds end)
-            as peak_kw,
-        max(case when place = 1 then interval_start end) as peak_start,
-        max(case when place = 1 then local_start end) as peak_local_start,
+        provider, meter_key, channel, local_month, max(kw) as peak_kw,
         sum(quantity_normalized) as kwh,
         cast(sum(interval_seconds) as bigint) as received_seconds
-    from energy
+    from readings
+    where is_chosen and measure = 'energy'
     group by provider, meter_key, channel, local_month
+),
+peaks as (
+    select
+        m.provider, m.meter_key, m.local_month, r.interval_start as peak_start,
+        r.local_start as peak_local_start, row_number() over (
+            partition by m.provider, m.meter_key, m.local_month order by r.interval_start
+        ) as place
+    from months m
+    join readings r
+        on r.provider = m.provider and r.meter_key = m.meter_key and r.channel = m.channel
+        and r.local_month = m.local_month and r.kw = m.peak_kw
 ),
 power as (
     select provider, meter_key, local_month, max(quantity_normalized) as measured_kw
@@ -40,12 +38,15 @@ power as (
     group by provider, meter_key, local_month
 )
 select
-    m.provider, m.meter_key, m.local_month, m.channel, m.peak_kw, m.peak_start,
-    m.peak_local_start, m.kwh, m.received_seconds,
+    m.provider, m.meter_key, m.local_month, m.channel, m.peak_kw, h.peak_start,
+    h.peak_local_start, m.kwh, m.received_seconds,
     case when m.peak_kw > 0 then
         cast(m.kwh as double precision) * 3600 / m.received_seconds / m.peak_kw
     end as load_factor,
     p.measured_kw
 from months m
+join peaks h
+    on h.provider = m.provider and h.meter_key = m.meter_key and h.local_month = m.local_month
+    and h.place = 1  -- the first of several that are as high
 left join power p
     on p.provider = m.provider and p.meter_key = m.meter_key and p.local_month = m.local_month

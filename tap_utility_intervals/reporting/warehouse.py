@@ -25,6 +25,7 @@ RESTATEMENTS = "restatements"
 
 VIEWS = (
     *("stg_", "int_utility_intervals__bills", "utility_intervals__local"),
+    "int_utility_intervals__placed",
     "utility_intervals__service_point_history",
 )
 """How their names begin; the others are tables, as with dbt."""

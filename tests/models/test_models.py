@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
+import yaml
 
 from tests.models import checking, expected, odd
 from tests.models.building import BUILDERS, Built, told
@@ -126,6 +127,8 @@ def test_a_renewed_meter_and_its_old_one_are_one_history(built: Built) -> None:
         "utility_intervals__service_point_history",
         "meter_key, channel, interval_start",
     )
+    rows = built.ask("select 1 as n from utility_intervals__service_point_history")
+    assert len(rows) == len(found)
     by_meter: dict[str, set[tuple[object, ...]]] = defaultdict(set)
     for r in told().rows:
         by_meter[r.meter].add((r.channel, shown(r.start)))
@@ -180,7 +183,29 @@ def test_the_package_renders_what_dbt_compiles(built: Built) -> None:
     places = {p.stem: p.relative_to(ROOT / "dbt" / "models") for p in sources}
     files = {name: compiled / place for name, place in places.items()}
     names = list(built.models)
-    assert len(names) == 20
+    assert len(names) == 23
     assert {name: built.models.sql(name) for name in names} == {
         name: files[name].read_text(encoding="utf-8").strip() for name in names
     }
+
+
+@pytest.mark.parametrize("built", ["load, DuckDB"], indirect=True)
+def test_every_model_and_column_is_described(built: Built) -> None:
+    described: dict[str, list[str]] = {}
+    for path in (ROOT / "dbt" / "models").rglob("_*.yml"):
+        for model in yaml.safe_load(path.read_text("utf-8")).get("models", ()):
+            assert model["description"]
+            assert all(column["description"] for column in model["columns"])
+            described[model["name"]] = [one["name"] for one in model["columns"]]
+    there = {
+        name: sorted(row["column_name"] for row in built.ask(f"describe {name}"))
+        for name in built.models
+    }
+    assert {name: sorted(columns) for name, columns in described.items()} == there
+
+
+def test_every_variable_is_on_its_page() -> None:
+    project = yaml.safe_load((ROOT / "dbt" / "dbt_project.yml").read_text("utf-8"))
+    page = (ROOT / "docs" / "models.md").read_text("utf-8")
+    missing = {n for n in project["vars"]["utility_intervals"] if f"{n}" not in page}
+    assert missing == set()

@@ -9,22 +9,29 @@ with chosen as (
     from {{ ref('int_utility_intervals__channels') }}
     where is_chosen and usual_seconds <= 90000
 ),
-sent as (
+sent as (  -- by day, since an offset holds for months
     select
-        r.provider, r.meter_key, r.interval_start, r.utc_offset_seconds,
-        lag(r.utc_offset_seconds) over latest as earlier_offset,
-        lag(r.interval_start) over latest as earlier_start
-    from {{ ref('int_utility_intervals__readings') }} r
-    join chosen c
-        on c.provider = r.provider and c.meter_key = r.meter_key and c.channel = r.channel
-    where r.utc_offset_seconds is not null
-    window latest as (partition by r.provider, r.meter_key order by r.interval_start)
+        provider, meter_key, utc_offset_seconds, first_start,
+        lag(utc_offset_seconds) over latest as earlier_offset,
+        lag(last_start) over latest as earlier_start
+    from (
+        select
+            r.provider, r.meter_key, r.utc_offset_seconds,
+            min(r.interval_start) as first_start, max(r.interval_start) as last_start
+        from {{ ref('int_utility_intervals__readings') }} r
+        join chosen c
+            on c.provider = r.provider and c.meter_key = r.meter_key and c.channel = r.channel
+        where r.utc_offset_seconds is not null
+        group by r.provider, r.meter_key, r.utc_offset_seconds,
+            date_trunc('day', r.interval_start)
+    ) days
+    window latest as (partition by provider, meter_key order by first_start)
 ),
 offsets as (
     select
         provider, meter_key, utc_offset_seconds, earlier_start as after,
         lead(earlier_start) over (
-            partition by provider, meter_key order by interval_start
+            partition by provider, meter_key order by first_start
         ) as upto
     from sent
     where earlier_offset is null or earlier_offset <> utc_offset_seconds

@@ -1,6 +1,14 @@
 {% test unique_key(model, columns) %}
 select {{ columns | join(', ') }}, count(*) as rows_of_key
 from {{ model }}
+{%- if target.type == 'duckdb' %}  {# numbers are grouped sooner than texts #}
+where hash({{ columns | join(', ') }}) in (
+    select hash({{ columns | join(', ') }})
+    from {{ model }}
+    group by all
+    having count(*) > 1
+)
+{%- endif %}
 group by {{ columns | join(', ') }}
 having count(*) > 1
 {% endtest %}
