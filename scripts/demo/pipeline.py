@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import subprocess
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,7 +39,7 @@ class Pipeline:
             "tap-utility-intervals",
             "target-utility-duckdb",
         ]
-        with self.log.open("ab") as output:
+        with self.alone(), self.log.open("ab") as output:
             begin = output.tell()
             done = subprocess.run(
                 command,
@@ -52,6 +54,13 @@ class Pipeline:
             msg = f"meltano run ended with exit code {done.returncode}."
             raise DemoError(msg)
         return loaded(self.log.read_bytes()[begin:].decode(errors="replace"))
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Wait for others of ours: two in one project lose each other's files."""
+        with (self.root / ".meltano" / "lock").open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            yield
 
     def environment(self) -> dict[str, str]:
         """The caller's, without settings of real accounts; pointed at the sandbox."""

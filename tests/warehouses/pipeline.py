@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from scripts.demo.pipeline import Pipeline
 
-PATIENCE = 120
+PATIENCE = 300
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Pipe(Pipeline):
 
     def kill(self, when: Callable[[], bool]) -> None:
         """Sync, and kill Meltano, tap and loader at once as soon as `when` says so."""
-        deadline = time.monotonic() + PATIENCE
         with self.started() as process:
+            deadline = time.monotonic() + PATIENCE
             while not when():
                 assert process.poll() is None, self.told()
                 assert time.monotonic() < deadline, self.told()
@@ -49,19 +49,20 @@ class Pipe(Pipeline):
             *(f"--env-file={os.devnull}", "--environment=sandbox", "run"),
             *(*options, "tap-utility-intervals", self.loader),
         ]
-        with self.log.open("ab") as output:
-            process = subprocess.Popen(
-                command,
-                cwd=self.root,
-                env=self.environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+        with self.alone():
+            with self.log.open("ab") as output:
+                process = subprocess.Popen(
+                    command,
+                    cwd=self.root,
+                    env=self.environment(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                )
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
