@@ -336,7 +336,8 @@ def test_the_command_loads_and_a_second_one_is_kept_out(warehouse: Warehouse) ->
         assert first.returncode == 128 + signal.SIGTERM, log
         assert "Asked to stop; what was read so far is stored." in log
         assert "Traceback" not in log
-        assert {key[4] for key in warehouse.values()} == {"utilityapi"}
+        # Read side by side: how much of UtilityAPI came before the signal is open.
+        assert {key[4] for key in warehouse.values()} <= {"utilityapi"}
         sandbox.faults.clear()
         third = subprocess.run(line, capture_output=True, text=True, check=False)
         assert third.returncode == 0, third.stderr
