@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,3 +66,22 @@ def test_alerts_ask_for_what_a_run_writes() -> None:
         assert names
         assert all(f"{name}{{" in written for name in names)
         assert rule["expr"].count("(") == rule["expr"].count(")")
+
+
+def test_a_log_of_json_is_one_by_the_configuration_of_the_page(tmp_path: Path) -> None:
+    file = tmp_path / "logging.yml"
+    file.write_text(snippet("operations.md", "yaml logging"))
+    done = subprocess.run(
+        [
+            Path(sys.executable).with_name("tap-utility-intervals"),
+            "--test",
+            "--config=ENV",
+        ],
+        env={**os.environ, "SINGER_SDK_LOG_CONFIG": str(file)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = done.stderr.splitlines()
+    assert lines
+    assert all({"level", "message", "ts"} <= json.loads(line).keys() for line in lines)

@@ -77,3 +77,17 @@ def test_no_page_that_only_its_authors_have_is_cited() -> None:
         command, check=False, cwd=ROOT, capture_output=True, text=True
     )
     assert found.returncode == 1, found.stdout + found.stderr
+
+
+def test_no_number_of_a_decision_is_given_twice() -> None:
+    found = sorted((ROOT / "docs/decisions").glob("0*.md"))
+    numbers = [path.name[:4] for path in found]
+    assert len(set(numbers)) == len(numbers) > 15
+    for path in found:
+        assert path.read_text("utf-8").startswith(f"# {int(path.name[:4])}. ")
+
+
+def test_every_page_is_on_the_site() -> None:
+    index = (ROOT / "docs/index.md").read_text("utf-8")
+    pages = {path.stem for path in (ROOT / "docs").glob("*.md")} - {"index"}
+    assert pages <= set(index.split())

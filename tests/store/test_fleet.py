@@ -26,6 +26,7 @@ pytestmark = pytest.mark.slow
 
 TONIGHT = epoch("2026-03-08T20:00:00Z")
 PAGE = (ROOT / "docs" / "fleets.md").read_text("utf-8")
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +134,12 @@ def test_each_day_the_tables_are_what_the_worlds_say(
         nectar = {key[0] for key in offered("nectar")}
         assert held(server) == first
         assert listed(server) == {"101", "102", "201", "202", *nectar}
+
+        (large,) = re.findall(
+            r"^```sql large\n(.*?)^```$", OPERATIONS, re.MULTILINE | re.DOTALL
+        )
+        server.run("-c", f"set search_path to energy; {large}")
+        assert held(server) == first
 
         for sandbox in sandboxes.values():
             sandbox.world.advance(days=1)
