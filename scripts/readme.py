@@ -135,7 +135,8 @@ def replaced(text: str, block: str, content: str) -> str:
 
 def owned(text: str) -> str:
     """The text with the tag and the owner of today."""
-    text = re.sub(rf"(/{PROJECT}[@/])v\d+\.\d+\.\d+", rf"\g<1>{TAG}", text)
+    tagged = rf"(/{PROJECT}[@/]|revision: )v\d+\.\d+\.\d+"
+    text = re.sub(tagged, rf"\g<1>{TAG}", text)
     return OWNED.sub(rf"\g<1>{owner()}\g<2>", text)
 
 

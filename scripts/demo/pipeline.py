@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,8 +28,8 @@ class Pipeline:
     settings: Mapping[str, str] = field(default_factory=dict)
     """More environment variables for Meltano."""
 
-    def run(self, *options: str) -> Counter[str]:
-        """Sync once; the rows sent to the warehouse, by stream."""
+    def run(self, *options: str, then: Sequence[str] = ()) -> Counter[str]:
+        """Sync once, and run plugins after it; the rows sent, by stream."""
         command = [
             str(self.root / ".venvs" / "meltano" / "bin" / "meltano"),
             f"--env-file={os.devnull}",
@@ -38,6 +38,7 @@ class Pipeline:
             *options,
             "tap-utility-intervals",
             "target-utility-duckdb",
+            *then,
         ]
         with self.alone(), self.log.open("ab") as output:
             begin = output.tell()
@@ -64,7 +65,7 @@ class Pipeline:
 
     def environment(self) -> dict[str, str]:
         """The caller's, without settings of real accounts; pointed at the sandbox."""
-        others = ("MELTANO_", "TAP_", "TARGET_", "PYTHON", "VIRTUAL_ENV")
+        others = ("DBT_", "MELTANO_", "TAP_", "TARGET_", "PYTHON", "VIRTUAL_ENV")
         kept = {k: v for k, v in os.environ.items() if not k.startswith(others)}
         return {
             **kept,

@@ -91,12 +91,12 @@ def test_the_capabilities_are_those_of_about(
     assert extractor["capabilities"] == sorted(about["capabilities"])
 
 
-def test_no_loader_needs_the_hub(project: dict[str, Any]) -> None:
+def test_no_plugin_needs_the_hub(project: dict[str, Any]) -> None:
     """A namespace makes a plugin custom: Meltano never looks it up."""
-    for kind in project["plugins"].values():
-        for plugin in kind:
-            assert plugin["namespace"]
-            assert plugin["pip_url"]
+    plugins = [one for kind in project["plugins"].values() for one in kind]
+    assert all(plugin["namespace"] for plugin in plugins)
+    alone = [plugin["executable"] for plugin in plugins if "pip_url" not in plugin]
+    assert alone == [".venvs/dbt/bin/dbt"]  # which `make` installs, once
 
 
 def test_the_targets_own_settings_are_its_own(project: dict[str, Any]) -> None:
@@ -109,3 +109,15 @@ def test_the_targets_own_settings_are_its_own(project: dict[str, Any]) -> None:
         assert told["label"] == own[setting]["title"]
         assert told["description"] == own[setting]["description"]
         assert told["kind"] == own[setting]["type"]
+
+
+def test_dbt_in_a_project_of_ones_own_is_told_the_same(project: dict[str, Any]) -> None:
+    page = (ROOT / "docs" / "meltano.md").read_text("utf-8")
+    entry = page.partition("<!-- meltano.yml -->")[2].split("```")[1]
+    (told,) = yaml.safe_load(entry.removeprefix("yaml"))["plugins"]["utilities"]
+    (here,) = project["plugins"]["utilities"]
+    assert (told["name"], told["namespace"]) == (here["name"], here["namespace"])
+    known = {one["name"]: one["env"] for one in here["settings"]}
+    assert told["config"].keys() == {one["name"] for one in told["settings"]}
+    assert all(known[one["name"]] == one["env"] for one in told["settings"])
+    assert told["pip_url"] in (ROOT / "Makefile").read_text("utf-8")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -34,18 +35,20 @@ class Project:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """Synced once, with a state of its own; the clock has not moved since."""
-    subprocess.run(["make", ".meltano/.installed"], cwd=ROOT, check=True)
+    """Synced and modelled once, with a state of its own; the clock stands since."""
+    made = [".meltano/.installed", ".venvs/dbt/.installed"]
+    subprocess.run(["make", *made], cwd=ROOT, check=True)
     folder = tmp_path_factory.mktemp("project")
     file, log = folder / "warehouse.duckdb", folder / "meltano.log"
     with Sandbox(default_world()) as sandbox:
         settings = {
             "MELTANO_DATABASE_URI": f"sqlite:///{folder / 'meltano.db'}",
             "TARGET_UTILITY_DUCKDB_FILEPATH": str(file),
+            "DBT_DUCKDB_PATH": str(file),
         }
         pipeline = Pipeline(ROOT, sandbox.url, log, settings)
         try:
-            pipeline.run()
+            pipeline.run(then=["dbt-duckdb:build"])
         except DemoError:
             pytest.fail(log.read_text(encoding="utf-8", errors="replace"))
         yield Project(sandbox, pipeline, Warehouse(file))
@@ -141,6 +144,26 @@ def test_a_bill_meets_its_meter(project: Project, provider: str) -> None:
         provider,
     )
     assert alone == []
+
+
+def test_dbt_has_made_hours_of_what_was_loaded(project: Project) -> None:
+    """In the same `meltano run`; an hourly meter of Chicago, whose offset is sent."""
+    meter, chosen = "2001001", "fwd/kWh"
+    wanted: dict[datetime, list[Decimal]] = defaultdict(list)
+    for reading in truth.readings(project.sandbox.world, "utilityapi"):
+        if (meter_key(reading), channel(reading)) == (meter, chosen) and reading.value:
+            since = timedelta(seconds=utc_offset(reading) or 0)
+            wanted[naive(reading.start) + since].append(Decimal(reading.value))
+    assert {len(values) for values in wanted.values()} == {1, 2}  # twice each autumn
+    assert project.warehouse.query(
+        "select local_hour, chosen_channel, chosen_kwh, received_seconds"
+        " from utility_intervals__hourly where meter_key = ?"
+        " and received_seconds > 0 order by local_hour",
+        meter,
+    ) == [
+        (hour, chosen, sum(values), HOUR * len(values))
+        for hour, values in sorted(wanted.items())
+    ]
 
 
 def test_the_next_day_brings_what_is_new_and_what_was_restated(
