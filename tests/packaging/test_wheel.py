@@ -89,9 +89,12 @@ def test_the_wheel_has_all_that_the_package_needs_and_no_more(installed: Path) -
     assert {p.name for p in (ROOT / "schemas").glob("*.json")} == {
         p.name for p in (package / "schemas").glob("*.json")
     }
-    models = {p.relative_to(ROOT / "dbt") for p in (ROOT / "dbt").rglob("*.sql")}
-    assert models == {p.relative_to(package / "dbt") for p in package.rglob("*.sql")}
-    assert (package / "dbt" / "dbt_project.yml").exists()
+    its = {p.relative_to(package / "dbt") for p in (package / "dbt").rglob("*.*")}
+    assert its == {
+        path.relative_to(ROOT / "dbt")
+        for part in ("*.yml", "macros/*.sql", "models/**/*.*", "tests/**/*.sql")
+        for path in (ROOT / "dbt").glob(part)
+    }
     assert (package / "py.typed").exists()
     for data in (Path("sandbox") / "data", Path("reporting") / "assets"):
         here, there = ROOT / PACKAGE / data, package / data
