@@ -6,7 +6,7 @@ RUN useradd --uid 1000 --no-create-home airbyte \
  && mkdir /airbyte \
  && chown airbyte:airbyte /airbyte
 
-COPY LICENSE README.md pyproject.toml /build/
+COPY LICENSE README.md pyproject.toml pyspark_utility_intervals.py /build/
 COPY dbt /build/dbt
 COPY schemas /build/schemas
 COPY tap_utility_intervals /build/tap_utility_intervals
