@@ -12,20 +12,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-import msgspec
 import pyarrow as pa
-from msgspec import Raw
 from typing_extensions import override
 
 from tap_utility_intervals.arrow.batches import Columns, arrays_of, columns_of
-from tap_utility_intervals.arrow.schemas import DECIMAL, json_columns
 from tap_utility_intervals.floor.errors import TapError
 from tap_utility_intervals.singer.targets import HookedSink, HookedTarget
 from tap_utility_intervals.stdout import OutputGone
-from tap_utility_intervals.store.base import Pending, StoreError, Table
+from tap_utility_intervals.store.base import Pending
 from tap_utility_intervals.store.commits import Commits
 from tap_utility_intervals.store.duckdb import DuckDB
 from tap_utility_intervals.target.columns import fitting
+from tap_utility_intervals.target.lines import Lines
 from tap_utility_intervals.target.tables import table_of
 
 if TYPE_CHECKING:
@@ -52,20 +50,19 @@ class DuckDBSink(HookedSink):
         return not self.table.loose
 
     @cached_property
-    def _decoder(self) -> msgspec.json.Decoder[Any]:
-        return decoder(self.table)
+    def _lines(self) -> Lines:
+        return Lines(self.table)
 
     @override
     def process_batch(self, context: dict[str, Any]) -> None:
         rows: list[Row] = context.get("records", [])
         if self.taken:
-            lines, self.taken = self.taken, []
-            try:
-                found = self._decoder.decode_lines(b"".join(lines))
-            except msgspec.DecodeError as error:
-                told = f"{self.stream_name}: a RECORD cannot be read: {error}"
-                raise StoreError(told) from None
-            rows = [one.record for one in found]
+            taken, self.taken = b"".join(self.taken), []
+            batch = self._lines.batch(taken)
+            if batch is not None:
+                self._pending.add(self.table, batch)
+                return
+            rows = [*self._lines.rows(taken)]
         batch = self._batch(columns_of(rows, self.table.schema.names))
         self._pending.add(self.table, batch)
 
@@ -167,27 +164,3 @@ class TargetUtilityDuckDB(HookedTarget):
         except (TapError, OutputGone) as error:
             cls.logger.error("%s", error)  # noqa: TRY400 - the sentence is enough
             sys.exit(1)
-
-
-def decoder(table: Table) -> msgspec.json.Decoder[Any]:
-    """Return what decodes RECORD lines of one of our streams, and nothing else.
-
-    Digits and JSON are kept as they were sent.
-    """
-    raw = json_columns(table.name)
-    null = Raw(b"null")
-    fields: list[Any] = []
-    for one in table.schema:
-        if one.type == DECIMAL or one.name in raw:
-            fields.append((one.name, Raw, null))
-        elif one.name in table.key:
-            fields.append((one.name, str))
-        else:
-            fields.append((one.name, TYPES.get(one.type, str) | None, None))
-    fields.sort(key=len)  # those without a default come first
-    record = msgspec.defstruct("Record", fields, gc=False)
-    line = msgspec.defstruct("Line", [("record", record)], gc=False)
-    return msgspec.json.Decoder(line)
-
-
-TYPES = {pa.bool_(): bool, pa.int32(): int}
