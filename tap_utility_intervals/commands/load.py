@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -75,13 +74,14 @@ def load_command(  # noqa: PLR0913 - one for each option
     _log_to_standard_error()
     try:
         store = _store(destination, schema, configuration.config)
-        from tap_utility_intervals.store import loading  # noqa: PLC0415 - an extra's
+        from tap_utility_intervals.store import (  # noqa: PLC0415 - an extra's
+            commits,
+            loading,
+        )
     except ImportError as error:
         raise Failed(_lacking(error)) from None
     streams = [name.strip() for name in select.split(",")] if select else None
-    # Millions of rows come and go without a cycle among them: look for one seldom.
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 100)
+    commits.collect_garbage_seldom()
     try:
         config = dict(configuration.config)
         if metrics:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import logging
 import time
 from collections import Counter
 
@@ -52,3 +54,14 @@ class Commits:
             for stream, batches in pending.batches.items():
                 self.stored[stream] += sum(rows.num_rows for rows in batches)
             self._committed_at = time.monotonic()
+
+    def tell(self, logger: logging.Logger) -> None:
+        """Say how many rows of each stream were stored."""
+        for stream, rows in self.stored.items():
+            logger.info("%s: %s rows loaded", stream, f"{rows:,}")
+
+
+def collect_garbage_seldom() -> None:
+    """Look for cycles seldom: millions of rows come and go without one among them."""
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)

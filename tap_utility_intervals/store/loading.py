@@ -83,8 +83,7 @@ class Loading:
         finally:
             tap.close()
             tap.write_metrics(code)
-        for stream, rows in self._commits.stored.items():
-            tap.logger.info("%s: %s rows loaded", stream, f"{rows:,}")
+        self._commits.tell(tap.logger)
         return code
 
     def _load(self) -> int:

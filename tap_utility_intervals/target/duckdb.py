@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from tap_utility_intervals.floor.errors import TapError
 from tap_utility_intervals.singer.targets import HookedSink, HookedTarget
 from tap_utility_intervals.stdout import OutputGone
 from tap_utility_intervals.store.base import Pending
-from tap_utility_intervals.store.commits import Commits
+from tap_utility_intervals.store.commits import Commits, collect_garbage_seldom
 from tap_utility_intervals.store.duckdb import DuckDB
 from tap_utility_intervals.target.columns import fitting
 from tap_utility_intervals.target.lines import Lines
@@ -140,8 +139,7 @@ class TargetUtilityDuckDB(HookedTarget):
             finally:
                 for sentence, times in self.told.items():
                     self.logger.warning("%s times: %s", f"{times:,}", sentence)
-                for stream, rows in self.commits.stored.items():
-                    self.logger.info("%s: %s rows loaded", stream, f"{rows:,}")
+                self.commits.tell(self.logger)
 
     @property
     @override
@@ -156,9 +154,7 @@ class TargetUtilityDuckDB(HookedTarget):
     @classmethod
     def invoke(cls, **given: Any) -> None:
         """Run the target; what ends it is one sentence."""
-        # Millions of rows come and go without a cycle among them: look for one seldom.
-        gc.freeze()
-        gc.set_threshold(20_000, 50, 100)
+        collect_garbage_seldom()
         try:
             super().invoke(**given)
         except (TapError, OutputGone) as error:
