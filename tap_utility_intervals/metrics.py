@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tap_utility_intervals.floor.errors import ConfigError
-from tap_utility_intervals.floor.instants import micros_form
+from tap_utility_intervals.floor.instants import micros_form, parse_instant
 from tap_utility_intervals.floor.outcomes import Outcome, Report
 from tap_utility_intervals.floor.tally import Tally, Traffic
 from tap_utility_intervals.providers.bookmarks import moment
@@ -197,7 +197,7 @@ Sample = tuple[str, float, dict[str, str]]
 
 
 def _of_run(found: Mapping[str, Any]) -> Iterator[Sample]:
-    ended = datetime.fromisoformat(found["ended_at"].replace("Z", "+00:00"))
+    ended = parse_instant(found["ended_at"])
     yield "timestamp_seconds", ended.timestamp(), {}
     yield "duration_seconds", found["duration_seconds"], {}
     yield "exit_code", found["exit_code"], {}
