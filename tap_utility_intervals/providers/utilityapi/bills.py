@@ -39,7 +39,11 @@ from tap_utility_intervals.providers.utilityapi.client import (
     persistent,
 )
 from tap_utility_intervals.providers.utilityapi.intervals.job import context
-from tap_utility_intervals.providers.utilityapi.intervals.together import parts, smaller
+from tap_utility_intervals.providers.utilityapi.intervals.together import (
+    grouped,
+    parts,
+    smaller,
+)
 from tap_utility_intervals.providers.utilityapi.mapping.bills import usage
 from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER, Meter
 from tap_utility_intervals.providers.utilityapi.rules import BILL_MAPPING, Rules
@@ -253,19 +257,9 @@ def _wrong(
     return kind(PROVIDER, "/bills", source=f"meter {meter.uid}", problem=problem)
 
 
-def grouped(meters: Iterable[Meter], size: int) -> Iterator[list[Meter]]:
+def sharing(meters: Iterable[Meter], size: int) -> Iterator[list[Meter]]:
     """Neighbours whose bills make up a page share a request, at most so many."""
-    group: list[Meter] = []
-    room = BILLS_PER_REQUEST
-    for meter in meters:
-        count = meter.bill_count or 1
-        if group and (len(group) == size or count > room):
-            yield group
-            group, room = [], BILLS_PER_REQUEST
-        group.append(meter)
-        room -= count
-    if group:
-        yield group
+    return grouped(meters, size, BILLS_PER_REQUEST, lambda one: one.bill_count or 1)
 
 
 def why_bills_are_due(

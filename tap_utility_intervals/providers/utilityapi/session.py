@@ -20,7 +20,7 @@ from tap_utility_intervals.providers.spool import Shared
 from tap_utility_intervals.providers.utilityapi import entities
 from tap_utility_intervals.providers.utilityapi.bills import (
     BillTask,
-    grouped,
+    sharing,
     why_bills_are_due,
 )
 from tap_utility_intervals.providers.utilityapi.bookmarks import (
@@ -176,7 +176,7 @@ class UtilityApiSession:
         # Never or longest unread first: interrupted again and again, all are reached.
         changed.sort(key=lambda meter: ((old := olds[meter.uid]) and old.scanned) or 0)
         self.run.report.expect(PROVIDER, [meter.uid for meter in changed])
-        for some in grouped(changed, self.per_request):
+        for some in sharing(changed, self.per_request):
             theirs = {meter.uid: olds[meter.uid] for meter in some}
             yield BillTask(tuple(some), theirs, self.rules, self.listed_at)
 

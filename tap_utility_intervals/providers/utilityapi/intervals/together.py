@@ -7,7 +7,7 @@ server that sends fewer says in `next` that there are more.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import timedelta
 from typing import TypeVar
@@ -59,18 +59,8 @@ class Together:
 
     def groups(self, plans: Iterable[Plan], size: int) -> Iterator[list[Plan]]:
         """Neighbours that ask for about the same, and for little, share a request."""
-        group: list[Plan] = []
-        room = READINGS_PER_REQUEST
-        for plan in plans:
-            expected = _expected_readings(plan)
-            fits = len(group) < size and expected <= room
-            if group and not (fits and self._begin_alike(group[0], plan)):
-                yield group
-                group, room = [], READINGS_PER_REQUEST
-            group.append(plan)
-            room -= expected
-        if group:
-            yield group
+        most = READINGS_PER_REQUEST
+        return grouped(plans, size, most, _expected_readings, self._begin_alike)
 
     def _begin_alike(self, one: Plan, other: Plan) -> bool:
         starts = (self.filter.request_start(one), self.filter.request_start(other))
@@ -130,6 +120,28 @@ class Together:
                 else:
                     self.warn(NOT_ASKED_FOR)
         return found
+
+
+def grouped(
+    items: Iterable[T],
+    size: int,
+    room: int,
+    weight: Callable[[T], int],
+    are_alike: Callable[[T, T], bool] = lambda _, __: True,
+) -> Iterator[list[T]]:
+    """Neighbours together: at most `size`, of at most `room` in all, like the first."""
+    group: list[T] = []
+    left = room
+    for item in items:
+        needed = weight(item)
+        fits = len(group) < size and needed <= left
+        if group and not (fits and are_alike(group[0], item)):
+            yield group
+            group, left = [], room
+        group.append(item)
+        left -= needed
+    if group:
+        yield group
 
 
 def smaller(meters: int, error: Exception | None = None) -> int:
