@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, Any
 
 from scripts.demo.errors import DemoError
 
@@ -27,34 +28,36 @@ class Pipeline:
     log: Path
     settings: Mapping[str, str] = field(default_factory=dict)
     """More environment variables for Meltano."""
+    loader: str = "target-utility-duckdb"
 
     def run(self, *options: str, then: Sequence[str] = ()) -> Counter[str]:
         """Sync once, and run plugins after it; the rows sent, by stream."""
-        command = [
-            str(self.root / ".venvs" / "meltano" / "bin" / "meltano"),
-            f"--env-file={os.devnull}",
-            "--environment=sandbox",
-            "run",
-            *options,
-            "tap-utility-intervals",
-            "target-utility-duckdb",
-            *then,
-        ]
+        command = self.command(options, then)
         with self.alone(), self.log.open("ab") as output:
             begin = output.tell()
-            done = subprocess.run(
-                command,
-                cwd=self.root,
-                env=self.environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                check=False,
-            )
+            done = subprocess.run(command, **self.surroundings(output), check=False)
         if done.returncode:
             msg = f"meltano run ended with exit code {done.returncode}."
             raise DemoError(msg)
         return loaded(self.log.read_bytes()[begin:].decode(errors="replace"))
+
+    def command(self, options: Sequence[str], then: Sequence[str] = ()) -> list[str]:
+        """Return what syncs once."""
+        return [
+            str(self.root / ".venvs" / "meltano" / "bin" / "meltano"),
+            *(f"--env-file={os.devnull}", "--environment=sandbox", "run"),
+            *(*options, "tap-utility-intervals", self.loader, *then),
+        ]
+
+    def surroundings(self, output: IO[bytes]) -> dict[str, Any]:
+        """Return how it is started: here, asking nobody, its words in the log."""
+        return {
+            "cwd": self.root,
+            "env": self.environment(),
+            "stdin": subprocess.DEVNULL,
+            "stdout": output,
+            "stderr": output,
+        }
 
     @contextmanager
     def alone(self) -> Iterator[None]:

@@ -17,9 +17,7 @@ PATIENCE = 300
 
 @dataclass(frozen=True)
 class Pipe(Pipeline):
-    """The Meltano project with another loader than the demo's."""
-
-    loader: str = ""
+    """The Meltano project, which may be killed."""
 
     def sync(self, *options: str) -> None:
         """Sync to the end; the log tells when that fails."""
@@ -44,20 +42,11 @@ class Pipe(Pipeline):
     @contextmanager
     def started(self, *options: str) -> Iterator[subprocess.Popen[bytes]]:
         """Meltano and all that it starts, as one session that does not outlive this."""
-        command = [
-            str(self.root / ".venvs" / "meltano" / "bin" / "meltano"),
-            *(f"--env-file={os.devnull}", "--environment=sandbox", "run"),
-            *(*options, "tap-utility-intervals", self.loader),
-        ]
         with self.alone():
             with self.log.open("ab") as output:
                 process = subprocess.Popen(
-                    command,
-                    cwd=self.root,
-                    env=self.environment(),
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
+                    self.command(options),
+                    **self.surroundings(output),
                     start_new_session=True,
                 )
             try:
