@@ -111,6 +111,15 @@ define venv
 @$(1)/bin/python -m pip install -qq --upgrade pip
 endef
 
+# $(call apart,NAME,TITLE,PACKAGES): an environment of its own, in .venvs/NAME.
+define apart
+@mkdir -p .venvs
+$(call venv,.venvs/$(1))
+@echo "Installing $(2) into .venvs/$(1)"
+@.venvs/$(1)/bin/python -m pip install -qq $(3)
+@touch $@
+endef
+
 # The development environment: the package as it lies here, and the `dev` group.
 .venv/.installed: pyproject.toml
 	$(call venv,.venv)
@@ -119,44 +128,29 @@ endef
 	@touch $@
 
 # Meltano has many dependencies, so it lives apart; the tap and the loaders do, too.
+FOR_MELTANO := 'meltano>=4.4,<5'
 .venvs/meltano/.installed:
-	@mkdir -p .venvs
-	$(call venv,.venvs/meltano)
-	@echo "Installing Meltano into .venvs/meltano"
-	@.venvs/meltano/bin/python -m pip install -qq 'meltano>=4.4,<5'
-	@touch $@
+	$(call apart,meltano,Meltano,$(FOR_MELTANO))
 
 # dbt pins what others pin otherwise, so it lives apart, too.
+FOR_DBT := 'dbt-core>=1.11,<1.12' 'dbt-duckdb>=1.11,<1.12' 'dbt-postgres>=1.11,<1.12'
 .venvs/dbt/.installed:
-	@mkdir -p .venvs
-	$(call venv,.venvs/dbt)
-	@echo "Installing dbt into .venvs/dbt"
-	@.venvs/dbt/bin/python -m pip install -qq 'dbt-core>=1.11,<1.12' 'dbt-duckdb>=1.11,<1.12' 'dbt-postgres>=1.11,<1.12'
-	@touch $@
+	$(call apart,dbt,dbt,$(FOR_DBT))
 
 # Sphinx with MyST: of what reads Markdown, the one that is kept up (decision 19).
+FOR_DOCS := 'sphinx>=8.1,<10' 'myst-parser>=4' 'furo>=2025.12'
 .venvs/docs/.installed:
-	@mkdir -p .venvs
-	$(call venv,.venvs/docs)
-	@echo "Installing Sphinx into .venvs/docs"
-	@.venvs/docs/bin/python -m pip install -qq 'sphinx>=8.1,<10' 'myst-parser>=4' 'furo>=2025.12'
-	@touch $@
+	$(call apart,docs,Sphinx,$(FOR_DOCS))
 
 # PySpark weighs 500 MB and wants Java, so it lives apart.
+FOR_SPARK := --editable '.[spark]' 'deltalake>=1,<2' 'pytest>=9'
 .venvs/spark/.installed: pyproject.toml
-	@mkdir -p .venvs
-	$(call venv,.venvs/spark)
-	@echo "Installing PySpark into .venvs/spark"
-	@.venvs/spark/bin/python -m pip install -qq --editable '.[spark]' 'deltalake>=1,<2' 'pytest>=9'
-	@touch $@
+	$(call apart,spark,PySpark,$(FOR_SPARK))
 
 # Atheris has no wheels for every Python; where it has none, pip says so and make fails.
+FOR_ATHERIS := --editable . --only-binary atheris 'atheris>=3,<4'
 .venvs/atheris/.installed: pyproject.toml
-	@mkdir -p .venvs
-	$(call venv,.venvs/atheris)
-	@echo "Installing atheris into .venvs/atheris"
-	@.venvs/atheris/bin/python -m pip install -qq --editable . --only-binary atheris 'atheris>=3,<4'
-	@touch $@
+	$(call apart,atheris,atheris,$(FOR_ATHERIS))
 
 .meltano/.installed: .venvs/meltano/.installed meltano.yml pyproject.toml
 	@echo "Installing the tap and the loaders with Meltano"
