@@ -165,14 +165,14 @@ def _tell_otherwise(reading: Row) -> None:
         reading["usageUnits"] = "Wh"
 
 
-def lying(provider: str, lies: Lies) -> list[Provider]:
-    """The sandbox's table, with one provider that lies."""
+def through(provider: str, liar: Callable[[Api], Api]) -> list[Provider]:
+    """The sandbox's table, with one provider that is asked through a liar."""
 
-    def through(make: Callable[[World, str], Api]) -> Callable[[World, str], Api]:
-        return lambda world, credential: Liar(make(world, credential), lies, world)
+    def made(make: Callable[[World, str], Api]) -> Callable[[World, str], Api]:
+        return lambda world, credential: liar(make(world, credential))
 
     return [
-        replace(one, api=through(one.api)) if one.name == provider else one
+        replace(one, api=made(one.api)) if one.name == provider else one
         for one in PROVIDERS
     ]
 

@@ -19,9 +19,10 @@ from tests.providers.lying import (
     COUNTS,
     COVERAGE,
     IGNORED,
+    Liar,
     Lies,
     Warehouse,
-    lying,
+    through,
 )
 
 WORLDS = int(os.environ.get("WORLDS", "10"))
@@ -172,7 +173,7 @@ def scenes(draw: st.DrawFn, provider: str, *, honest: bool = False) -> Scene:
 def follow(subject: Subject, scene: Scene) -> None:
     """Sync day by day; after each day the current rows are true, or it failed."""
     world, lies = subject.world(*scene.houses), scene.lies
-    table = lying(subject.name, lies)
+    table = through(subject.name, lambda api: Liar(api, lies, world))
     with Sandbox(world, providers=table) as sandbox, nobody_waits():
         warehouse = Warehouse()
         for day in range(DAYS + 1):
