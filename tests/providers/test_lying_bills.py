@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -14,8 +14,6 @@ from hypothesis import strategies as st
 from typing_extensions import override
 
 from tap_utility_intervals.sandbox import DAY, HOUR, Bill, Sandbox, World, epoch, truth
-from tap_utility_intervals.sandbox.provider import Api, Provider
-from tap_utility_intervals.sandbox.providers import PROVIDERS
 from tests.clock import nobody_waits
 from tests.oracle import Row
 from tests.providers.contract import NAMES, NOW, House, Subject, subject_of
@@ -57,7 +55,7 @@ class BillLies(Lies):
             return True
         return self.late > 0 and epoch(created) > now - self.late * DAY
 
-    def served(self, world: World, provider: str) -> Bills:
+    def bills(self, world: World, provider: str) -> Bills:
         """What the server lets be known of the world's bills."""
         return {
             one.usage_id: (Decimal(one.volume or 0), one.superseded)
@@ -219,7 +217,7 @@ def follow(subject: Subject, scene: Scene) -> None:
                 world.advance(days=1)
             run = subject.sync(sandbox, state, **scene.settings)
             state, fresh = run.state, run.rows("usage")
-            expected = lies.served(world, name)
+            expected = lies.bills(world, name)
             got = {one: told[0] for one, told in current(fresh).items()}
             assert len({row["usage_id"] for row in fresh}) == len(fresh)
             assert got.items() <= {k: one[0] for k, one in expected.items()}.items()
