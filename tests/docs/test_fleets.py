@@ -18,40 +18,16 @@ from tap_utility_intervals import metrics
 from tap_utility_intervals.floor.outcomes import Report
 from tap_utility_intervals.floor.tally import Tally
 from tap_utility_intervals.runs import own_settings
-from tests.packaging.tree import ROOT
-
-
-def snippet(page: str, kind: str) -> str:
-    text = (ROOT / "docs" / page).read_text("utf-8")
-    (found,) = re.findall(rf"^```{kind}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return str(found)
+from tests.store.fleets import block
 
 
 def test_the_settings_of_the_configuration_exist() -> None:
-    assert json.loads(snippet("fleets.md", "json")).keys() <= own_settings().keys()
-
-
-def test_each_inherited_plugin_has_a_name_of_its_own_and_settings_that_exist() -> None:
-    found = yaml.safe_load(snippet("fleets.md", "yaml meltano"))
-    extractors = found["plugins"]["extractors"]
-    known = yaml.safe_load((ROOT / "meltano.yml").read_text("utf-8"))["plugins"]
-    (ours,) = known["extractors"]
-    settings = {setting["name"] for setting in ours["settings"]}
-    for one in extractors:
-        assert one["inherit_from"] == ours["name"]
-        assert one["config"].keys() <= settings
-    names = {one["config"]["credential_name"] for one in extractors}
-    assert len(names) == len(extractors) == len(found["jobs"])
-    loaders = {one["name"] for one in known["loaders"]}
-    for job in found["jobs"]:
-        tap, loader = job["tasks"][0].split()
-        assert tap in {one["name"] for one in extractors}
-        assert loader in loaders
+    assert json.loads(block("fleets.md", "json")).keys() <= own_settings().keys()
 
 
 @pytest.mark.parametrize("kind", ["python airflow", "python dagster"])
 def test_the_python_compiles(kind: str) -> None:
-    compile(snippet("fleets.md", kind), kind, "exec")
+    compile(block("fleets.md", kind), kind, "exec")
 
 
 def test_alerts_ask_for_what_a_run_writes() -> None:
@@ -59,7 +35,7 @@ def test_alerts_ask_for_what_a_run_writes() -> None:
         datetime.now(timezone.utc), 0, None, ["nectar"], Report(None), Tally(), {}, []  # type: ignore[arg-type]
     )  # fmt: skip
     written = metrics.prometheus(metrics.document(ran))
-    (group,) = yaml.safe_load(snippet("operations.md", "yaml alerts"))["groups"]
+    (group,) = yaml.safe_load(block("operations.md", "yaml alerts"))["groups"]
     assert len(group["rules"]) == 4
     for rule in group["rules"]:
         names = re.findall(r"utility_intervals_\w+", rule["expr"])
@@ -70,7 +46,7 @@ def test_alerts_ask_for_what_a_run_writes() -> None:
 
 def test_a_log_of_json_is_one_by_the_configuration_of_the_page(tmp_path: Path) -> None:
     file = tmp_path / "logging.yml"
-    file.write_text(snippet("operations.md", "yaml logging"))
+    file.write_text(block("operations.md", "yaml logging"))
     done = subprocess.run(
         [
             Path(sys.executable).with_name("tap-utility-intervals"),

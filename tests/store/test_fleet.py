@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tap_utility_intervals.reporting.models import Models
 from tap_utility_intervals.sandbox import Lifetime, Sandbox, UtilityMeter, World, epoch
-from tests.commands.running import COMMAND
-from tests.current import current
-from tests.oracle import Key, Row, readings
-from tests.packaging.tree import ROOT
+from tests.oracle import Key, readings
+from tests.store.fleets import ByLoad, ByMeltano, Fleet, block
 from tests.store.loads import hours, small_world
 from tests.syncing import config
-from tests.warehouses.server import DATABASE, PASSWORD, USER, Server, postgres
+from tests.warehouses.server import Server, postgres
 
 pytestmark = pytest.mark.slow
 
+RUN = "utility_intervals_run_"
 TONIGHT = epoch("2026-03-08T20:00:00Z")
-PAGE = (ROOT / "docs" / "fleets.md").read_text("utf-8")
-OPERATIONS = (ROOT / "docs" / "operations.md").read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -56,67 +48,17 @@ def provider(name: str) -> str:
     return "nectar" if name == "nectar" else "utilityapi"
 
 
-def loaded(folder: Path, server: Server) -> int:
-    """Run the page's own script."""
-    (script,) = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    here = f"{USER}@127.0.0.1:{server.port}/{DATABASE}"
-    script = script.replace("loader@db.example.com/warehouse", here)
-    done = subprocess.run(
-        ["sh", "-c", script.replace("utility-intervals load", f"{COMMAND} load")],
-        cwd=folder,
-        env={**os.environ, "PGPASSWORD": PASSWORD},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return done.returncode
-
-
-def listed(server: Server) -> set[str]:
-    schema = {"utility_intervals_schema": "energy"}
-    models = Models("postgres", DATABASE, "energy", schema)
-    rows = server.query(models.sql("stg_utility_intervals__meters"), "energy")
-    return {row["meter_key"] for row in rows if row["is_listed"]}
-
-
-def held(server: Server) -> dict[Key, object]:
-    """Current readings; instants as the oracle has them."""
-
-    form = '\'YYYY-MM-DD"T"HH24:MI:SS"Z"\''
-
-    def text(name: str) -> str:
-        return f"to_char({name} at time zone 'UTC', {form}) as {name}"
-
-    intervals = server.query(
-        "select provider, meter_key, connection_id, channel, quantity, read_at, "
-        + ", ".join(map(text, ("interval_start", "interval_end")))
-        + " from intervals",
-        "energy",
-    )
-    coverage = server.query(
-        "select provider, source, is_complete, read_at, "
-        + ", ".join(map(text, ("range_start", "range_end")))
-        + " from coverage",
-        "energy",
-    )
-    found: Mapping[Key, Row] = current(intervals, coverage)
-    return {key: row["quantity"] for key, row in found.items()}
-
-
+@pytest.mark.parametrize("way", [ByLoad, ByMeltano])
 def test_each_day_the_tables_are_what_the_worlds_say(
-    tmp_path: Path, server: Server
+    tmp_path: Path, server: Server, way: type[Fleet]
 ) -> None:
-    server.run("-c", "create schema if not exists energy")
+    fleet = way(tmp_path, server)
+    server.run("-c", f"create schema if not exists {fleet.schema}")
     with ExitStack() as stack:
         sandboxes = {
             name: stack.enter_context(Sandbox(world))
             for name, world in worlds().items()
         }
-
-        def configure(name: str, **more: object) -> None:
-            chosen = config(sandboxes[name], provider(name), credential_name=name)
-            (tmp_path / f"{name}.json").write_text(json.dumps({**chosen, **more}))
 
         def offered(*names: str) -> dict[Key, object]:
             return {
@@ -127,25 +69,32 @@ def test_each_day_the_tables_are_what_the_worlds_say(
                 ).items()
             }
 
-        for name in sandboxes:
-            configure(name)
-        assert loaded(tmp_path, server) == 0
+        for name, sandbox in sandboxes.items():
+            fleet.settings[name] = config(sandbox, provider(name))
+        assert fleet.first() == 0
         first = offered(*sandboxes)
         nectar = {key[0] for key in offered("nectar")}
-        assert held(server) == first
-        assert listed(server) == {"101", "102", "201", "202", *nectar}
+        assert fleet.held() == first
+        assert fleet.listed() == {"101", "102", "201", "202", *nectar}
 
-        (large,) = re.findall(
-            r"^```sql large\n(.*?)^```$", OPERATIONS, re.MULTILINE | re.DOTALL
-        )
-        server.run("-c", f"set search_path to energy; {large}")
-        assert held(server) == first
+        large = block("operations.md", "sql large")
+        server.run("-c", f"set search_path to {fleet.schema}; {large}")
+        assert fleet.held() == first
 
         for sandbox in sandboxes.values():
             sandbox.world.advance(days=1)
-        configure("east", utilityapi_api_token="refused")
-        assert loaded(tmp_path, server) == 1
+            sandbox.forget_requests()
+        fleet.settings["east"]["utilityapi_api_token"] = "refused"
+        assert fleet.daily() == 1
         # Of the refused one, and of the meter that has vanished, yesterday stays.
         stays = {key: v for key, v in first.items() if key[0] in {"102", "201", "202"}}
-        assert held(server) == {**stays, **offered("west", "nectar")}
-        assert listed(server) == {"101", "201", "202", *nectar}
+        assert fleet.held() == {**stays, **offered("west", "nectar")}
+        assert fleet.listed() == {"101", "201", "202", *nectar}
+
+        for name, sandbox in sandboxes.items():
+            told, of = fleet.metrics(name), f'credential_name="{name}"'
+            of_provider = f'{{{of},provider="{provider(name)}"}}'
+            assert f"{RUN}exit_code{{{of}}} {int(name == 'east')}\n" in told
+            assert f"{RUN}given_up{of_provider} {int(name == 'east')}\n" in told
+            assert f"{RUN}requests{of_provider} {len(sandbox.requests)}\n" in told
+            assert not [s for s in (sandbox.token, sandbox.api_key) if s in told]
