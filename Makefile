@@ -34,11 +34,11 @@ picture: .venv/.installed ## README's picture of the report, after `make demo`
 	@$(DEV)/python -m scripts.picture
 
 .PHONY: test
-test: check .meltano/.installed .venvs/dbt/.installed chromium ## Everything `check` does, and all tests
+test: check .meltano/.installed .venvs/dbt/.installed chromium promtool ## Everything `check` does, and all tests
 	$(DEV)/pytest --numprocesses=auto --dist=loadfile $(PYTEST_ARGS)
 
 .PHONY: coverage
-coverage: .venv/.installed .meltano/.installed .venvs/dbt/.installed chromium ## All tests once more, and which lines they miss; a third slower
+coverage: .venv/.installed .meltano/.installed .venvs/dbt/.installed chromium promtool ## All tests once more, and which lines they miss; a third slower
 	$(DEV)/pytest --numprocesses=auto --dist=loadfile --cov --cov-report=term-missing $(PYTEST_ARGS)
 
 .PHONY: check
@@ -89,6 +89,10 @@ clean: ## Remove the environments and caches; Meltano's state and output/ stay
 .PHONY: chromium
 chromium: .venv/.installed
 	@$(DEV)/python -m scripts.browser
+
+.PHONY: promtool
+promtool:
+	@bash tests/docs/promtool.sh >/dev/null || echo "There is no promtool: its tests are left out."
 
 # --- environments ----------------------------------------------------------------------
 
