@@ -21,7 +21,7 @@ Promtool = Callable[..., str]
 
 @pytest.fixture(scope="module")
 def promtool() -> Promtool:
-    command = ["bash", ROOT / "tests" / "docs" / "promtool.sh"]
+    command = ["bash", str(ROOT / "tests" / "docs" / "promtool.sh")]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     if found.returncode:
         pytest.skip(f"no promtool: {found.stderr}")
