@@ -142,7 +142,10 @@ class Handler(BaseHTTPRequestHandler):
             sandbox.stopping.wait(fault.seconds)
         if fault.kind == "advance":
             sandbox.world.advance(seconds=fault.seconds)
-        broken: dict[str, Callable[[], None]] = {
+        healthy = partial(self._healthy, provider, request)
+        struck: dict[str, Callable[[], None]] = {
+            "slow": healthy,
+            "advance": healthy,
             "status": lambda: self._faulty(fault),
             "flood": lambda: self._flood(fault.size or FLOOD),
             "reset": self._abort,
@@ -158,8 +161,7 @@ class Handler(BaseHTTPRequestHandler):
             "mute": self._mute,
             "repeat": lambda: self._repeated(provider, request, fault),
         }
-        healthy = partial(self._healthy, provider, request)
-        broken.get(fault.kind, healthy)()
+        struck[fault.kind]()
 
     def _healthy(self, provider: str, request: Request) -> None:
         self.server.sandbox.latest[request.path] = request

@@ -38,7 +38,7 @@ def test_several_configurations_are_merged(shell: Shell) -> None:
     [
         ("{", "is not JSON"),
         ("[]", "is not a JSON object"),
-        ("{}", "utilityapi_api_token or nectar_api_key must be set"),
+        ("{}", "utilityapi_api_token or nectar_api_key"),
         ('{"nectar_api_key": "x"}', "utilityapi_api_token must be set"),
         ('{"utilityapi_api_tokens": "x"}', "utilityapi_api_token"),
         ('{"utilityapi_api_token": "a b"}', "utilityapi_api_token"),

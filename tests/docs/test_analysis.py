@@ -46,9 +46,10 @@ def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file after two loads, with its models."""
     path = tmp_path / "warehouse.duckdb"
     with Sandbox(analysed_world()) as sandbox:
-        load(config(sandbox), DuckDB(path))
+        settings = config(sandbox, "utilityapi", "nectar")
+        load(settings, DuckDB(path))
         sandbox.world.advance(days=1)
-        load(config(sandbox), DuckDB(path))
+        load(settings, DuckDB(path))
     with duckdb.connect(path) as db:
         db.execute(ZONED.format(meters="meters"))
         models = Models("duckdb", "warehouse", "main", VARIABLES)

@@ -38,11 +38,12 @@ def test_the_map_has_rows() -> None:
 
 
 @pytest.mark.parametrize("path", NAMED)
-def test_each_path_on_the_map_exists_for_every_provider(path: str) -> None:
+def test_each_path_on_the_map_exists(path: str) -> None:
+    """That of a provider for two at least: a small one may do without."""
     root = ROOT if path.startswith(OURS) else PACKAGE
-    for provider in PROVIDERS:
-        named = path.replace("<provider>", provider.name)
-        assert list(root.glob(re.sub(r"<\w+>", "*", named)))
+    named = {path.replace("<provider>", provider.name) for provider in PROVIDERS}
+    there = [one for one in named if list(root.glob(re.sub(r"<\w+>", "*", one)))]
+    assert len(there) >= min(2, len(named))
 
 
 @pytest.mark.parametrize("path", ELSEWHERE)

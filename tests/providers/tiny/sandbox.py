@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from tap_utility_intervals.sandbox import UtilityMeter, World, local, make_uid
+from tap_utility_intervals.sandbox.accounts import UtilityMeter, make_uid
 from tap_utility_intervals.sandbox.provider import Provider
+from tap_utility_intervals.sandbox.readings import local
 from tap_utility_intervals.sandbox.rows import BillTruth, MeterTruth, ReadingTruth
 from tap_utility_intervals.sandbox.utilityapi import truth
 from tap_utility_intervals.sandbox.wire import (
@@ -17,7 +18,7 @@ from tap_utility_intervals.sandbox.wire import (
     Verbatim,
     answer,
 )
-from tests.oracle import instant
+from tap_utility_intervals.sandbox.world import World
 
 PREFIX = "/tiny"
 KEY = "sandbox-tiny-key"
@@ -27,10 +28,12 @@ class Tiny:
     """Three lists: meters, and a meter's readings and bills."""
 
     def __init__(self, world: World, key: str) -> None:
+        """Serve a world to who has the key."""
         self.world = world
         self.key = key
 
     def handle(self, request: Request) -> Answer:
+        """Answer a request."""
         if request.headers.get("x-tiny-key") != self.key:
             raise Refusal(answer({}, 401))
         match request.path.removeprefix(PREFIX).strip("/").split("/"):
@@ -75,7 +78,7 @@ class Tiny:
 
 
 def _shown(seconds: int) -> str:
-    return instant(local(seconds, "UTC"))
+    return local(seconds, "UTC").strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def readings(world: World) -> Iterator[ReadingTruth]:
@@ -97,7 +100,7 @@ def bills(world: World) -> Iterator[BillTruth]:
         yield replace(bill, provider="tiny")
 
 
-SANDBOX = Provider(
+SANDBOX: Provider = Provider(
     name="tiny",
     title="Tiny",
     prefixes=(PREFIX,),

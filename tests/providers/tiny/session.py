@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 from urllib.parse import quote
@@ -29,7 +29,6 @@ from tap_utility_intervals.providers.base import (
     Bookmarks,
     Context,
     Event,
-    Job,
     Reached,
     Rows,
     Run,
@@ -42,7 +41,6 @@ from tap_utility_intervals.providers.http import Transport
 from tests.providers.tiny.settings import CREDENTIAL, NAME, TinySettings
 
 Entity = Mapping[str, Any]
-Read = Callable[[Entity, Context, Bookmark | None], Iterator[Rows | Reached]]
 
 
 @dataclass(frozen=True)
@@ -67,12 +65,29 @@ class Mark:
         return {"replication_key_value": shown(self.seen), "since": shown(self.since)}
 
 
+@dataclass(frozen=True)
+class TinyTask:
+    """One list of one meter: data, without what is personal."""
+
+    read: str
+    """Which one: the method that reads it."""
+    meter: str
+    newest: str | None
+    entry: Bookmark | None
+
+    @property
+    def context(self) -> Context:
+        """The source that is read."""
+        return {"provider": NAME, "meter_key": self.meter}
+
+
 class TinySession:
     """See `providers.base.Session`."""
 
     name = NAME
 
     def __init__(self, run: Run) -> None:
+        """Connect nowhere yet."""
         self.run = run
         self.workers = run.settings.max_concurrency
         self.readers = 1
@@ -80,18 +95,22 @@ class TinySession:
         self.traffic = self.transport.traffic
 
     def ping(self) -> None:
+        """Ask for the meters."""
         self._list("meters")
 
     def close(self) -> None:
+        """Let go of connections."""
         self.transport.close()
 
     def meters(self) -> Iterator[Sequence[MeterRecord]]:
+        """All meters, on one page."""
         yield [
             MeterRecord(
                 meter_key=meter["id"],
                 provider=NAME,
                 source_meter_id=meter["id"],
                 service_point_key=service_point_key("Tiny", [meter["point"]]),
+                service_identifier=meter["point"],
                 listed_at=micros_form(self.run.started),
             )
             for meter in self.listed
@@ -102,43 +121,45 @@ class TinySession:
         """The meter list, read once a run."""
         return self._list("meters")
 
-    def interval_tasks(self, bookmarks: Bookmarks) -> Iterator[Job]:
-        return self._jobs(bookmarks, self._intervals)
+    def interval_tasks(self, bookmarks: Bookmarks) -> Iterator[TinyTask]:
+        """One for each meter."""
+        return self._tasks("_intervals", bookmarks)
 
-    def usage_tasks(self, bookmarks: Bookmarks) -> Iterator[Job]:
-        return self._jobs(bookmarks, self._usage)
+    def usage_tasks(self, bookmarks: Bookmarks) -> Iterator[TinyTask]:
+        """One for each meter."""
+        return self._tasks("_usage", bookmarks)
 
-    def read(self, task: Job) -> Iterator[Event]:
-        return task()
+    def read(self, task: TinyTask) -> Iterator[Event]:
+        """Read a meter's list; what fails there is one source lost."""
+        return source_events(task.context, getattr(self, task.read)(task))
 
-    def _jobs(self, bookmarks: Bookmarks, read: Read) -> Iterator[Job]:
-        contexts = [{"provider": NAME, "meter_key": m["id"]} for m in self.listed]
-        bookmarks.keep_only(NAME, contexts)
-        self.run.report.expect(NAME, [m["id"] for m in self.listed])
-        for meter, context in zip(self.listed, contexts, strict=True):
-            events = partial(read, meter, context, bookmarks.get(context))
-            yield partial(_performed, context, events)
+    def _tasks(self, read: str, bookmarks: Bookmarks) -> Iterator[TinyTask]:
+        tasks = [TinyTask(read, m["id"], m["newest"], None) for m in self.listed]
+        bookmarks.keep_only(NAME, [task.context for task in tasks])
+        self.run.report.expect(NAME, [task.meter for task in tasks])
+        for task in tasks:
+            yield replace(task, entry=bookmarks.get(task.context))
 
-    def _intervals(
-        self, meter: Entity, context: Context, entry: Bookmark | None
-    ) -> Iterator[Rows | Reached]:
-        old, settings = self._known(entry), self.run.settings
+    def _intervals(self, task: TinyTask) -> Iterator[Rows | Reached]:
+        old, settings = self._known(task.entry), self.run.settings
         start = settings.start_date
         if old and old.seen and not is_earlier(start, old.since):
             start = max(earlier(old.seen, settings.lookback), start or EARLIEST)
         rows = [
             row
-            for reading in self._list("readings", meter["id"], start)
-            if self._is_wanted(row := _interval(meter, reading), start)
+            for reading in self._list("readings", task.meter, start)
+            if self._is_wanted(row := _interval(task.meter, reading), start)
         ]
-        self._warn_of(rows, meter, start)
+        self._warn_of(rows, task.newest, start)
         yield Rows(rows)
-        yield Reached(context, self._reached(old, (r.interval_start for r in rows)))
+        yield Reached(
+            task.context, self._reached(old, (r.interval_start for r in rows))
+        )
 
     def _warn_of(
-        self, rows: Sequence[IntervalRecord], meter: Entity, start: datetime | None
+        self, rows: Sequence[IntervalRecord], newest: str | None, start: datetime | None
     ) -> None:
-        warn, newest = self.run.report.warn, meter["newest"]
+        warn = self.run.report.warn
         spans = sorted((row.interval_start, row.interval_end) for row in rows)
         if any(start < end for (_, end), (start, _) in pairwise(spans)):
             warn(f"{NAME}: a meter's readings overlap; all are kept")
@@ -147,20 +168,18 @@ class TinySession:
         if not rows and newest and newest < (shown(start) or ""):
             warn(f"{NAME}: meters have data only before start_date, up to {newest}")
 
-    def _usage(
-        self, meter: Entity, context: Context, entry: Bookmark | None
-    ) -> Iterator[Rows | Reached]:
-        old, settings = self._known(entry), self.run.settings
+    def _usage(self, task: TinyTask) -> Iterator[Rows | Reached]:
+        old, settings = self._known(task.entry), self.run.settings
         rows = [
-            _usage(meter, bill, micros_form(self.run.started))
-            for bill in self._list("bills", meter["id"])
+            _usage(task.meter, bill, micros_form(self.run.started))
+            for bill in self._list("bills", task.meter)
             if periods.is_wanted(
                 bill["first"], bill["last"], settings.start_date, settings.end_date
             )
         ]
         yield Rows(rows)
         updated = (parse_instant(row.source_updated_at) for row in rows)
-        yield Reached(context, self._reached(old, updated))
+        yield Reached(task.context, self._reached(old, updated))
 
     def _known(self, entry: Bookmark | None) -> Mark | None:
         mark = None if entry is None else Mark.parse(entry)
@@ -194,13 +213,7 @@ class TinySession:
         return entities
 
 
-def _performed(
-    context: Context, events: Callable[[], Iterator[Rows | Reached]]
-) -> Iterator[Event]:
-    return source_events(context, events())
-
-
-def _interval(meter: Entity, reading: Entity) -> IntervalRecord:
+def _interval(meter: str, reading: Entity) -> IntervalRecord:
     """A reading as a row.
 
     Raises:
@@ -213,13 +226,13 @@ def _interval(meter: Entity, reading: Entity) -> IntervalRecord:
     except ValueError:
         problem = f"has a reading from {times[0]!r} to {times[1]!r}, which is no time"
         raise errors.BadAnswer(
-            NAME, "/readings", source=meter["id"], problem=problem
+            NAME, "/readings", source=meter, problem=problem
         ) from None
     quantity = read.number("quantity", reading.get("amount"))
     converted = None if quantity is None else normalize(quantity, sent)
     return IntervalRecord(
         provider=NAME,
-        meter_key=meter["id"],
+        meter_key=meter,
         channel=channel_name(None, sent),
         interval_start=start,
         interval_end=end,
@@ -234,11 +247,11 @@ def _interval(meter: Entity, reading: Entity) -> IntervalRecord:
     )
 
 
-def _usage(meter: Entity, bill: Entity, listed_at: str) -> UsageRecord:
+def _usage(meter: str, bill: Entity, listed_at: str) -> UsageRecord:
     return UsageRecord(
         usage_id=bill["id"],
         provider=NAME,
-        meter_key=meter["id"],
+        meter_key=meter,
         period_start_date=bill["first"],
         period_end_date=bill["last"],
         quantity=bill["amount"],
