@@ -32,6 +32,8 @@ class House:
     zone: str = "America/New_York"
     service_point: str = "1"
     """What names the physical service."""
+    gas: Series | None = None
+    """The readings of a gas meter beside it."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,14 @@ class Subject(ABC):
     @abstractmethod
     def source(self, house: House, stream: str = "intervals") -> str:
         """The id of the source through which a stream reads a house."""
+
+    def power_alone(self, *_: House) -> Row:
+        """Settings that ask for no gas meter, where there can be one."""
+        return {}
+
+    def gas_key(self, house: House) -> str:
+        """The `meter_key` of a house's gas meter."""
+        return f"{house.name}9"
 
     @abstractmethod
     def strike(self, sandbox: Sandbox, house: House, **fault: Any) -> None:

@@ -47,8 +47,8 @@ COVERAGE: Mapping[str, Lie] = {
     "a word": lambda _: "2026",
 }
 IGNORED = {
-    "utilityapi": ("start", "end", "order", "limit", "meters"),
-    "nectar": ("startDate", "endDate", "dateType"),
+    "utilityapi": ("start", "end", "order", "limit", "meters", "uids"),
+    "nectar": ("startDate", "endDate", "dateType", "datasourceType"),
 }
 """The parameters that a provider might not look at."""
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from typing_extensions import override
 
 from tap_utility_intervals.sandbox import DAY, HOUR, Bill, Sandbox, World, epoch, truth
+from tap_utility_intervals.sandbox.wire import Answer, Request
 from tests.clock import nobody_waits
 from tests.oracle import Row
 from tests.providers.contract import NAMES, NOW, House, Subject, subject_of
@@ -69,6 +70,13 @@ class BillLiar(Liar):
     """An API whose bills are asked for through a liar."""
 
     lies: BillLies
+
+    @override
+    def handle(self, request: Request) -> Answer:
+        # Of readings the truth is told, so that runs fail because of bills alone.
+        if "/interval" in request.path:
+            return self.api.handle(request)
+        return super().handle(request)
 
     @override
     def told(self, body: Any) -> Any:
@@ -156,18 +164,19 @@ def scenes(draw: st.DrawFn, provider: str) -> Scene:
     late = draw(st.sampled_from((0, 0, 1, 2)))
     # Who promises nothing, or less, can keep things back without a trace.
     hides = withheld or late
+    counts = ("true", "one more") if hides else ("true", "null", *sorted(COUNTS))
     lies = BillLies(
         ignored=frozenset(
             draw(st.sets(st.sampled_from(IGNORED[provider]), max_size=2))
         ),
-        count=draw(st.sampled_from(("true", "one more") if hides else sorted(COUNTS))),
+        count=draw(st.sampled_from(counts)),
         coverage=draw(st.sampled_from(sorted(COVERAGE))),
         withheld=withheld,
         no_next=draw(st.booleans()),
         backwards=draw(st.booleans()),
         late=late,
         incomplete=draw(st.sampled_from((False, False, False, True))),
-        nameless=draw(st.sampled_from((False, False, False, True))),
+        nameless=draw(st.sampled_from((*[False] * 7, True))),
         unowned=draw(st.sampled_from((False, False, False, True))),
     )
     meters = st.tuples(st.integers(1, 6), st.lists(changes, max_size=3).map(tuple))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tap_utility_intervals.sandbox import DAY, HOUR, Reading, Sandbox, Series, epoch
 from tests.clock import nobody_waits
-from tests.oracle import values
+from tests.oracle import Values, values
 from tests.providers.contract import NAMES, NOW, House, Subject, subject_of
 from tests.providers.lying import (
     COUNTS,
@@ -148,17 +148,20 @@ class Scene:
     settings: Mapping[str, Any]
     cuts: Mapping[int, float] = field(default_factory=dict)
     """On which day only so much of what was written comes through."""
+    filtered: frozenset[int] = frozenset()
+    """On which days gas meters are not asked for."""
 
     def _repr_pretty_(self, printer: Any, _: bool) -> None:  # noqa: FBT001 - IPython's
         printer.text(f"Scene({len(self.houses)} houses, {self.lies}, ")
-        printer.text(f"{self.settings}, {self.cuts})")
+        printer.text(f"{self.settings}, {self.cuts}, {self.filtered})")
 
 
 @st.composite
 def scenes(draw: st.DrawFn, provider: str, *, honest: bool = False) -> Scene:
     count = draw(st.integers(1, 2))
+    gas = st.one_of(st.none(), series())
     return Scene(
-        tuple(House(str(101 + n), draw(series())) for n in range(count)),
+        tuple(House(str(101 + n), draw(series()), gas=draw(gas)) for n in range(count)),
         Lies() if honest else draw(lies_of(provider)),
         {
             "lookback_days": LOOKBACK,
@@ -167,22 +170,33 @@ def scenes(draw: st.DrawFn, provider: str, *, honest: bool = False) -> Scene:
             "state_interval_seconds": 0,
         },
         draw(st.dictionaries(st.integers(0, DAYS - 1), st.floats(0, 1), max_size=2)),
+        frozenset(draw(st.sets(st.integers(0, DAYS - 1), max_size=2))),
     )
 
 
 def follow(subject: Subject, scene: Scene) -> None:
     """Sync day by day; after each day the current rows are true, or it failed."""
     world, lies = subject.world(*scene.houses), scene.lies
+    gas = {subject.gas_key(house) for house in scene.houses}
+    power_alone = subject.power_alone(*scene.houses)
     table = through(subject.name, lambda api: Liar(api, lies, world))
     with Sandbox(world, providers=table) as sandbox, nobody_waits():
         warehouse = Warehouse()
         for day in range(DAYS + 1):
             if day:
                 world.advance(days=1)
-            run = subject.sync(sandbox, warehouse.state, **scene.settings)
-            messages = run.messages
+            is_filtered = day in scene.filtered
+            wish = {**scene.settings, **(power_alone if is_filtered else {})}
+            run = subject.sync(sandbox, warehouse.state, **wish)
+            messages, came = run.messages, values(run.rows("intervals"))
             truth = lies.served(world, subject.truth(world))
-            assert values(run.rows("intervals")).items() <= truth.items()
+            before = warehouse.current()
+            if is_filtered:
+                truth = without(gas, truth) | {
+                    key: value for key, value in before.items() if key[0] in gas
+                }
+                assert without(gas, came) == came
+            assert came.items() <= truth.items()
             if day in scene.cuts:
                 warehouse.load(messages[: int(len(messages) * scene.cuts[day])])
                 continue
@@ -196,7 +210,7 @@ def follow(subject: Subject, scene: Scene) -> None:
             current = warehouse.current()
             if any(not row["is_complete"] for row in run.rows("coverage")):
                 # An under-read is told, and retires nothing: what was there stays.
-                assert report.warnings or report.notes
+                assert report.warnings or report.notes or is_filtered
                 current = {k: value for k, value in current.items() if k in truth}
             assert current == truth, (
                 day,
@@ -204,6 +218,11 @@ def follow(subject: Subject, scene: Scene) -> None:
                 sorted(current.keys() - truth.keys())[:3],
                 dict(report.warnings),
             )
+
+
+def without(meters: set[str], known: Values) -> Values:
+    """What is known of other meters than these."""
+    return {key: value for key, value in known.items() if key[0] not in meters}
 
 
 @pytest.mark.parametrize(
@@ -224,7 +243,17 @@ def follow(subject: Subject, scene: Scene) -> None:
     ],
 )
 def test_one_lie_at_a_time(provider: str, lies: Lies) -> None:
-    follow(subject_of(provider), Scene((House("101", SERIES),), lies, SETTINGS))
+    house, filtered = House("101", SERIES), frozenset[int]()
+    if lies.ignored & {"uids", "datasourceType"}:
+        house, filtered = replace(house, gas=SERIES), frozenset({0, 1, 3})
+    follow(subject_of(provider), Scene((house,), lies, SETTINGS, filtered=filtered))
+
+
+@pytest.mark.parametrize("provider", NAMES)
+def test_a_run_without_gas_meters_retires_nothing_of_theirs(provider: str) -> None:
+    houses = House("101", SERIES, gas=SERIES), House("102", SERIES)
+    scene = Scene(houses, Lies(), SETTINGS, filtered=frozenset({0, 1, 3}))
+    follow(subject_of(provider), scene)
 
 
 @pytest.mark.parametrize("provider", NAMES)

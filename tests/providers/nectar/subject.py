@@ -23,6 +23,7 @@ from tap_utility_intervals.sandbox import (
     identifiers,
     make_uuid,
 )
+from tests.oracle import Row
 from tests.providers.contract import NOW, Billed, House, Said, Subject
 
 
@@ -36,6 +37,14 @@ class Nectar(Subject):
     @override
     def source(self, house: House, stream: str = "intervals") -> str:
         return make_uuid("company" if stream == "usage" else "connection", house.name)
+
+    @override
+    def power_alone(self, *houses: House) -> Row:
+        return {"nectar_datasource_types": ["ELECTRICITY"]}
+
+    @override
+    def gas_key(self, house: House) -> str:
+        return f"{make_uuid('account', house.name)}:G{house.service_point}"
 
     @override
     def strike(self, sandbox: Sandbox, house: House, **fault: Any) -> None:
@@ -91,7 +100,19 @@ def _company(house: House) -> Company:
         bills=house.bills,
         zone=house.zone,
     )
-    account = Account(make_uuid("account", house.name), f"A-{house.name}", [meter])
+    meters = [meter]
+    if house.gas is not None:
+        names = identifiers(f"G{house.service_point}")
+        meters.append(
+            NectarMeter(
+                make_uuid("gas meter", house.name),
+                house.gas,
+                names,
+                site.id,
+                datasource_type="GAS",
+            )
+        )
+    account = Account(make_uuid("account", house.name), f"A-{house.name}", meters)
     connection = Connection(make_uuid("connection", house.name), [account])
     return Company(make_uuid("company", house.name), house.name, [site], [connection])
 

@@ -9,6 +9,7 @@ from typing import Any
 from typing_extensions import override
 
 from tap_utility_intervals.sandbox import Sandbox, UtilityMeter, World
+from tests.oracle import Row
 from tests.providers.contract import NOW, Billed, House, Said, Subject
 
 
@@ -26,12 +27,20 @@ class UtilityApi(Subject):
                 service_identifier=house.service_point,
             )
             for house in houses
+        ] + [
+            UtilityMeter(self.gas_key(house), house.gas, service_class="res-gas")
+            for house in houses
+            if house.gas is not None
         ]
         return World(now, meters)
 
     @override
     def source(self, house: House, stream: str = "intervals") -> str:
         return house.name
+
+    @override
+    def power_alone(self, *houses: House) -> Row:
+        return {"utilityapi_meters": [house.name for house in houses]}
 
     @override
     def strike(self, sandbox: Sandbox, house: House, **fault: Any) -> None:
