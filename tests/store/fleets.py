@@ -169,8 +169,8 @@ class ByMeltano(Fleet):
         loader["executable"] = str(programs / loader["executable"])
         for one in (tap, loader):
             del one["pip_url"]
-        project["plugins"] = {
+        more["plugins"] = {
             "extractors": [tap, *more["plugins"]["extractors"]],
             "loaders": [loader, *more["plugins"]["loaders"]],
         }
-        return {**project, "jobs": more["jobs"]}
+        return {**project, **more}

@@ -53,7 +53,6 @@ def test_each_day_the_tables_are_what_the_worlds_say(
     tmp_path: Path, server: Server, way: type[Fleet]
 ) -> None:
     fleet = way(tmp_path, server)
-    server.run("-c", f"create schema if not exists {fleet.schema}")
     with ExitStack() as stack:
         sandboxes = {
             name: stack.enter_context(Sandbox(world))
