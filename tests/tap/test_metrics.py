@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tap_utility_intervals.metrics import AGES
+from tap_utility_intervals.metrics import AGES, prometheus
 from tap_utility_intervals.sandbox import Sandbox, truth
 from tests.oracle import Row, meter_key
 from tests.store.loads import Warehouse, small_world
@@ -83,6 +84,22 @@ def assert_served(sandbox: Sandbox, found: Row, lost: int = 0) -> None:
         assert told["retries"] == failed - (lost if failed else 0)
 
 
+def assert_private(sandbox: Sandbox, found: Row, outcome: Outcome) -> None:
+    """Neither form has a secret, or what `meters` has of a person or an account."""
+    given = [
+        message["record"][name]
+        for message in outcome.messages
+        if message["type"] == "RECORD" and message["stream"] == "meters"
+        for name in PRIVATE
+    ]
+    flat = [one for it in given for one in (it if isinstance(it, list) else [it])]
+    private = {str(one) for one in flat if one} | {sandbox.token, sandbox.api_key}
+    assert len(private) > 5
+    for text in (json.dumps(found), prometheus(found)):
+        assert "PLANTED" not in text
+        assert private.isdisjoint(re.findall(r'"([^"]*)"', text))
+
+
 def test_it_is_what_the_server_and_the_world_say(tap: Inside, sandbox: Sandbox) -> None:
     patience = {"status": 429, "headers": {"Retry-After": "3"}}
     sandbox.faults.add(path="/intervals", times=2, **patience)
@@ -104,16 +121,7 @@ def test_it_is_what_the_server_and_the_world_say(tap: Inside, sandbox: Sandbox) 
         histogram = ages(sandbox, provider, found)
         assert told[provider]["newest_reading_age"] == histogram
     assert found["credential_name"] == NAME
-    text = json.dumps(found)
-    private = {
-        str(message["record"][name])
-        for message in first.messages
-        if message["type"] == "RECORD" and message["stream"] == "meters"
-        for name in PRIVATE
-        if message["record"][name]
-    }
-    secret = {sandbox.token, sandbox.api_key}
-    assert not [one for one in private | secret if one in text]
+    assert_private(sandbox, found, first)
 
     # The next day nothing has changed: ages are those of the bookmarks.
     states = [m["value"] for m in first.messages if m["type"] == "STATE"]
@@ -141,6 +149,7 @@ def test_it_is_written_when_a_run_fails(tap: Inside, sandbox: Sandbox) -> None:
     states = [m["value"] for m in first.messages if m["type"] == "STATE"]
     refused, found = ran(tap, sandbox, states[-1], utilityapi_api_token="wrong")
     assert refused.code == 1
+    assert_private(sandbox, found, first)
     told = found["providers"]["utilityapi"]
     assert told["is_given_up"]
     assert told["requests"] == 1
