@@ -125,9 +125,10 @@ class TapUtilityIntervals(HookedTap):
         for stream in self.state.get("bookmarks", {}).values():
             self.clock.follow(stream.get(READ_AT))
 
+    @classmethod
     @override
-    def checked(self, given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-        known = self.known_settings()
+    def checked(cls, given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        known = cls.known_settings()
         config = checks.tidied(given, known)
         return config, checks.check(config, known, PROVIDERS)
 

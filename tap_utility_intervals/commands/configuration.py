@@ -13,7 +13,6 @@ import click
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.providers import PROVIDERS
 from tap_utility_intervals.providers.base import Provider
-from tap_utility_intervals.settings import checks
 from tap_utility_intervals.settings.shared import Settings
 from tap_utility_intervals.tap import TapUtilityIntervals
 
@@ -66,13 +65,12 @@ def load(sources: Sequence[str]) -> Configuration:
     Raises:
         Wrong: naming the setting.
     """
-    known = TapUtilityIntervals.known_settings()
     try:
         given = TapUtilityIntervals.given(sources or ["ENV"])
     except errors.ConfigError as error:
         raise Wrong(str(error)) from None
-    config = checks.tidied(given, known)
-    if wrong := checks.check(config, known, PROVIDERS):
+    config, wrong = TapUtilityIntervals.checked(given)
+    if wrong:
         raise Wrong(" ".join(wrong))
     used = [provider for provider in PROVIDERS if config.get(provider.credential)]
     return Configuration(

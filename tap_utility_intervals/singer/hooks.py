@@ -61,8 +61,9 @@ class HookedTap(Tap):
             ConfigError: naming the file.
         """
 
+    @classmethod
     @abstractmethod
-    def checked(self, given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    def checked(cls, given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """The settings as they are used, and a sentence for each that cannot be."""
 
     @abstractmethod
