@@ -9,8 +9,6 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from tap_utility_intervals.floor import errors
@@ -27,8 +25,7 @@ from tap_utility_intervals.providers.nectar.mapping.identity import (
 )
 from tap_utility_intervals.providers.nectar.mapping.intervals import Known
 from tap_utility_intervals.providers.nectar.mapping.meters import (
-    Around,
-    key_of_meter,
+    Meter,
     meter_record,
     site_id,
 )
@@ -37,25 +34,6 @@ from tap_utility_intervals.providers.nectar.objects import Entity, objects, text
 T = TypeVar("T")
 
 NOTHING: Entity = {}
-
-
-@dataclass(frozen=True)
-class Meter:
-    """A meter as sent, with what lies around it."""
-
-    row: Entity
-    around: Around
-
-    @cached_property
-    def key(self) -> str:
-        """Its key in all unified streams."""
-        return key_of_meter(self.row, self.around)
-
-    @property
-    def account(self) -> str | None:
-        """The account that it belongs to."""
-        of_account = text(self.around.account.get("id"))
-        return text(self.row.get("account")) or of_account
 
 
 class _Once(Generic[T]):
@@ -141,7 +119,7 @@ class Directory:
             for row in part.rows:
                 name = str(row["id"])
                 if name not in found:
-                    found[name] = Meter(row, self._around(part.company_id, row))
+                    found[name] = self._meter(part.company_id, row)
         return list(found.values())
 
     @_Once
@@ -187,7 +165,7 @@ class Directory:
                 )
                 continue
             taken.add(meter.key)
-            yield meter_record(meter.row, meter.around, listed_at)
+            yield meter_record(meter, listed_at)
 
     @_Once
     def known(self) -> dict[str, Known]:
@@ -217,7 +195,7 @@ class Directory:
         mine = self._by_connection.get(connection_id, [])
         for is_wanted in (False, True):
             said = (
-                (meter.key, meter.account, meter.row.get("identifiers"))
+                (meter.key, meter.account_id, meter.row.get("identifiers"))
                 for meter in mine
                 if self._is_wanted(meter) is is_wanted
             )
@@ -265,11 +243,11 @@ class Directory:
             self._report.leave_out(PROVIDER, len(left))
         return left[0] if left else None
 
-    def _around(self, company_id: str, row: Entity) -> Around:
+    def _meter(self, company_id: str, row: Entity) -> Meter:
         account_id = text(row.get("account")) or self._account_of.get(str(row["id"]))
         connection, account = self._accounts.get(account_id or "", (NOTHING, NOTHING))
         site = self._sites.get(site_id(row.get("site")) or "", NOTHING)
-        return Around(company_id, connection, account, site)
+        return Meter(row, company_id, connection, account, site)
 
     @_Once
     def _accounts(self) -> dict[str, tuple[Entity, Entity]]:
@@ -303,7 +281,7 @@ class Directory:
     def _by_connection(self) -> dict[str, list[Meter]]:
         by_account: dict[str | None, list[Meter]] = defaultdict(list)
         for meter in self._every_meter:
-            by_account[meter.account].append(meter)
+            by_account[meter.account_id].append(meter)
         return {
             connection.id: [
                 m for one in connection.account_ids for m in by_account[one]

@@ -16,7 +16,7 @@ from tap_utility_intervals.floor.values import loads
 from tap_utility_intervals.providers.nectar import objects
 from tap_utility_intervals.providers.nectar.mapping import bills, identity, values
 from tap_utility_intervals.providers.nectar.mapping.intervals import Intervals
-from tap_utility_intervals.providers.nectar.mapping.meters import Around, meter_record
+from tap_utility_intervals.providers.nectar.mapping.meters import Meter, meter_record
 from tap_utility_intervals.providers.nectar.objects import Interval
 from tests.providers.nectar.harness import number, page_of, row_of
 
@@ -364,9 +364,8 @@ def test_superseded_only_where_the_document_says(
 
 
 def test_a_meter_without_account_and_connection_is_named_by_its_company() -> None:
-    around = Around("company", {}, {}, {})
     row = {"id": "m", "identifiers": meter(("METER", "1")), "isTracked": "no"}
-    record = meter_record(row, around, "2026-01-01T00:00:00Z")
+    record = meter_record(Meter(row, "company", {}, {}, {}), "2026-01-01T00:00:00Z")
     assert record.meter_key == "company:1"
     assert record.unreadable == {"is_active": "no"}
     assert (record.is_archived, record.utility) == (None, None)
@@ -374,6 +373,6 @@ def test_a_meter_without_account_and_connection_is_named_by_its_company() -> Non
 
 def test_an_archived_site_archives_its_meters() -> None:
     site = {"id": "s", "dataCollectionStopDate": "2024-01-01"}
-    around = Around("company", {"id": "c"}, {"id": "a"}, site)
-    record = meter_record({"id": "m", "site": {"id": "s"}}, around, "")
+    row = {"id": "m", "site": {"id": "s"}}
+    record = meter_record(Meter(row, "company", {"id": "c"}, {"id": "a"}, site), "")
     assert (record.is_archived, record.site_id, record.account_id) == (True, "s", "a")

@@ -126,7 +126,7 @@ def _tables(
             [
                 {
                     "meter": str(meter.row["id"]),
-                    "connection": text(meter.around.connection.get("id")),
+                    "connection": text(meter.connection.get("id")),
                     "commodity": text(meter.row.get("datasourceType")),
                     "is_tracked": _flag(meter.row.get("isTracked")),
                 }
