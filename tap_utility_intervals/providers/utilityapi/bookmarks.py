@@ -22,10 +22,11 @@ A bookmark of `intervals` in STATE, instants as text in their one UTC form:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from typing_extensions import Self
 
@@ -33,8 +34,6 @@ from tap_utility_intervals.floor.instants import earlier, micros_form, seconds_f
 from tap_utility_intervals.floor.ranges import Range
 from tap_utility_intervals.providers.base import Bookmark
 from tap_utility_intervals.providers.bookmarks import DAY, EPOCH, moment, shown
-
-T = TypeVar("T")
 
 _SECOND = timedelta(seconds=1)
 
@@ -58,8 +57,29 @@ class Edge:
         return earlier(self.start, DAY)
 
 
+class _Stored:
+    """What STATE remembers for one stream."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, found: Bookmark | None) -> Self | None:
+        """Read a bookmark; None for none, and for one that holds anything odd."""
+        if not found:
+            return None
+        try:
+            return cls._of(found)
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return None
+
+    @classmethod
+    @abstractmethod
+    def _of(cls, found: Bookmark) -> Self:
+        """Read a bookmark that is there, or raise one of these four."""
+
+
 @dataclass(frozen=True, slots=True)
-class IntervalBookmark:
+class IntervalBookmark(_Stored):
     """A meter's bookmark of `intervals`; see the module's docstring."""
 
     rules: str = ""
@@ -82,11 +102,6 @@ class IntervalBookmark:
     def has_more_holes(self) -> bool:
         """Whether more is absent than `absent` tells."""
         return self.holes > len(self.absent)
-
-    @classmethod
-    def parse(cls, found: Bookmark | None) -> Self | None:
-        """Read a bookmark; None for none, and for one that holds anything odd."""
-        return _parsed(cls._of, found)
 
     @classmethod
     def _of(cls, found: Bookmark) -> Self:
@@ -134,7 +149,7 @@ class IntervalBookmark:
 
 
 @dataclass(frozen=True, slots=True)
-class BillBookmark:
+class BillBookmark(_Stored):
     """A meter's bookmark of `usage` and `utilityapi_bills`."""
 
     newest: datetime | None = None
@@ -145,11 +160,6 @@ class BillBookmark:
     """Day number on which they were last read; None: never."""
     lacking: int = 0
     """How many the listing promised that did not come; told already."""
-
-    @classmethod
-    def parse(cls, found: Bookmark | None) -> Self | None:
-        """Read a bookmark; None for none, and for one that holds anything odd."""
-        return _parsed(cls._of, found)
 
     @classmethod
     def _of(cls, found: Bookmark) -> Self:
@@ -172,7 +182,7 @@ class BillBookmark:
 
 
 @dataclass(frozen=True, slots=True)
-class EventBookmark:
+class EventBookmark(_Stored):
     """The bookmark of `utilityapi_events`: all events are one source."""
 
     newest: datetime | None = None
@@ -181,11 +191,6 @@ class EventBookmark:
     """Start date when last read; None: without bound."""
     only: str | None = None
     """Hash of the meters and authorizations whose events were kept; None: of all."""
-
-    @classmethod
-    def parse(cls, found: Bookmark | None) -> Self | None:
-        """Read a bookmark; None for none, and for one that holds anything odd."""
-        return _parsed(cls._of, found)
 
     @classmethod
     def _of(cls, found: Bookmark) -> Self:
@@ -208,15 +213,6 @@ def floor(instant: datetime) -> datetime:
 def ceiling(instant: datetime) -> datetime:
     """The next whole second, unless it is one."""
     return floor(instant) if not instant.microsecond else floor(instant) + _SECOND
-
-
-def _parsed(make: Callable[[Bookmark], T], found: Bookmark | None) -> T | None:
-    if not found:
-        return None
-    try:
-        return make(found)
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return None
 
 
 def _text(value: object) -> str | None:
