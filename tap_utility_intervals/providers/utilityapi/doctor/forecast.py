@@ -113,16 +113,13 @@ def _first_page(api: UtilityApi, uid: str, *, allow_mixed: bool) -> _Probe:
     readings = rows = 0
     for item in page.items:
         try:
-            held = block(item, _ignore)
+            # A sync warns of odd values; an estimate does not.
+            held = block(item, lambda _: None)
         except ValueError:
             continue
         readings += len(held.readings)
         rows += sum(len(reading.datapoints or ()) or 1 for reading in held.readings)
     return _Probe(readings, rows / readings if readings else 1)
-
-
-def _ignore(_: str) -> None:
-    """A sync warns of odd values; an estimate does not."""
 
 
 def _commodity(listed: ListedMeter) -> str:
