@@ -51,7 +51,8 @@ class Limiter:
         self._turn = -math.inf
         self._held_until = -math.inf
         self._stopped = False
-        self._clock = clock
+        self.now = clock
+        """The clock that all waiting goes by, in seconds."""
         self._sleep = sleep or self._rest
         # Reentrant: a signal handler may call stop() in a thread that holds the lock.
         self._lock = threading.RLock()
@@ -76,18 +77,14 @@ class Limiter:
         """Free the slot."""
         self._give_slot()
 
-    def now(self) -> float:
-        """The clock that all waiting goes by, in seconds."""
-        return self._clock()
-
     def hold(self, seconds: float) -> bool:
         """Let nobody pass before `seconds` from now; never shortens an earlier hold.
 
         Tells whether all wait longer now, by a second or more.
         """
         with self._lock:
-            before = max(self._held_until, self._clock())
-            self._held_until = max(before, self._clock() + seconds)
+            before = max(self._held_until, self.now())
+            self._held_until = max(before, self.now() + seconds)
             return self._held_until - before >= 1
 
     def sleep(self, seconds: float) -> None:
@@ -96,9 +93,9 @@ class Limiter:
         Raises:
             Stopped: The limiter was stopped before or meanwhile.
         """
-        until = self._clock() + seconds
+        until = self.now() + seconds
         self._check()
-        while (left := until - self._clock()) > 0:
+        while (left := until - self.now()) > 0:
             self._sleep(left)
             self._check()
 
@@ -131,7 +128,7 @@ class Limiter:
         """
         with self._lock:
             self._check()
-            now = self._clock()
+            now = self.now()
             wait = max(self._turn, self._held_until) - now
             if wait > 0:
                 return wait
