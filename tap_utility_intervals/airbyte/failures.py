@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from singer_sdk.exceptions import ConfigValidationError
 
 from tap_utility_intervals.floor import errors
-from tap_utility_intervals.floor.outcomes import Loss, Outcome
+from tap_utility_intervals.floor.outcomes import End, Outcome
 
 CONFIG, TRANSIENT, SYSTEM = "config_error", "transient_error", "system_error"
 
@@ -69,9 +69,9 @@ def failure_of(error: Exception) -> Failure:
     return Failure(kind, f"{message} ({name}).", f"{name}: {error}", stack)
 
 
-def failures_of(losses: Iterable[Loss]) -> list[Failure]:
+def failures_of(losses: Iterable[End]) -> list[Failure]:
     """Losses as one failure for each kind, in the order of their first ones."""
-    kinds: dict[str, list[Loss]] = {}
+    kinds: dict[str, list[End]] = {}
     for loss in losses:
         is_gone = loss.outcome is Outcome.GONE
         kind = CONFIG if is_gone else kind_of(loss.reason)
@@ -79,7 +79,7 @@ def failures_of(losses: Iterable[Loss]) -> list[Failure]:
     return [_together(kind, lost) for kind, lost in kinds.items()]
 
 
-def _together(kind: str, lost: list[Loss]) -> Failure:
+def _together(kind: str, lost: list[End]) -> Failure:
     first = lost[0]
     message = str(first.reason)
     if isinstance(first.reason, str):  # an error names its source by itself

@@ -33,20 +33,13 @@ WORSE = (Outcome.UNCHANGED, Outcome.DONE, Outcome.GONE, Outcome.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
-    """What a stream lacks, and why."""
+class End:
+    """What became of a source or of a whole provider, and why."""
 
     source: str
+    """With its provider: `nectar c1`; or the provider alone."""
     reason: Exception | str
     outcome: Outcome = Outcome.FAILED
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    """What became of a source, and why."""
-
-    outcome: Outcome
-    reason: Exception | str
 
 
 class Report:
@@ -72,8 +65,8 @@ class Report:
         self.breakers: dict[str, Breaker] = defaultdict(Breaker)
         """By provider; what was lost in one stream counts in the next."""
         self._stopped: dict[str, Exception | str] = {}
-        self._ends: dict[tuple[str, str], _End] = {}
-        self._here: dict[tuple[str, str], _End] = {}
+        self._ends: dict[tuple[str, str], End] = {}
+        self._here: dict[tuple[str, str], End] = {}
         self._lock = threading.Lock()
 
     def add(
@@ -84,7 +77,7 @@ class Report:
         reason: Exception | str = "",
     ) -> None:
         """Record what became of `source`; of several outcomes the worst stays."""
-        end = _End(outcome, reason)
+        end = End(f"{provider} {source}", reason, outcome)
         with self._lock:
             for ends in (self._ends, self._here):
                 known = ends.setdefault((provider, source), end)
@@ -194,20 +187,20 @@ class Report:
             self._here = {}
 
     @property
-    def losses(self) -> list[Loss]:
+    def losses(self) -> list[End]:
         """What the streams since `begin` lack.
 
         A provider that was given up is lost to every stream from then on. A source that
         is gone is no loss, unless all of its provider's are.
         """
         with self._lock:
-            lost = [Loss(name, reason) for name, reason in self._stopped.items()]
+            lost = [End(name, reason) for name, reason in self._stopped.items()]
             ends = list(self._here.items())
         is_lost = self._has_too_many
         alive = {name for (name, _), end in ends if end.outcome is not Outcome.GONE}
         return lost + [
-            Loss(f"{name} {source}", end.reason, end.outcome)
-            for (name, source), end in ends
+            end
+            for (name, _), end in ends
             if (end.outcome is Outcome.FAILED and is_lost)
             or (end.outcome is Outcome.GONE and name not in alive)
         ]

@@ -15,7 +15,7 @@ from tap_utility_intervals.airbyte import failures, source, spec
 from tap_utility_intervals.airbyte.output import MASK, Output, logging_to
 from tap_utility_intervals.airbyte.writer import NO_CURSOR, AirbyteWriter
 from tap_utility_intervals.floor import errors
-from tap_utility_intervals.floor.outcomes import Loss, Outcome, Report
+from tap_utility_intervals.floor.outcomes import End, Outcome, Report
 from tap_utility_intervals.floor.records import MeterRecord
 from tap_utility_intervals.stdout import OutputGone, Terminated
 
@@ -237,8 +237,8 @@ def test_every_error_is_somebodys_business(error: Exception | str, kind: str) ->
 
 def test_many_lost_sources_make_one_failure_for_each_kind() -> None:
     down = errors.Unavailable("utilityapi", "/intervals", status=503)
-    lost = [Loss(f"m{n}", down) for n in range(30)]
-    found = failures.failures_of([*lost, Loss("m30", "is odd")])
+    lost = [End(f"m{n}", down) for n in range(30)]
+    found = failures.failures_of([*lost, End("m30", "is odd")])
     assert [f.kind for f in found] == ["transient_error", "system_error"]
     assert "Likewise for 29 more" in found[0].message
     assert found[1].message == "m30: is odd."
@@ -256,7 +256,7 @@ def report() -> Report:
 def test_a_stream_lacks_what_failed_in_it_and_not_before(report: Report) -> None:
     report.add("utilityapi", "1", Outcome.FAILED, "first")
     report.add("utilityapi", "1", Outcome.DONE)
-    assert report.losses == [Loss("utilityapi 1", "first")]
+    assert report.losses == [End("utilityapi 1", "first")]
     report.begin()
     report.add("utilityapi", "1", Outcome.DONE)
     assert report.losses == []
@@ -267,14 +267,14 @@ def test_a_source_that_is_gone_is_no_loss_unless_all_are(report: Report) -> None
     report.add("utilityapi", "2", Outcome.UNCHANGED)
     assert report.losses == []
     report.add("nectar", "3", Outcome.GONE, "gone too")
-    assert report.losses == [Loss("nectar 3", "gone too", Outcome.GONE)]
+    assert report.losses == [End("nectar 3", "gone too", Outcome.GONE)]
 
 
 def test_a_provider_that_was_given_up_is_lost_from_then_on(
     report: Report,
 ) -> None:
     report.stop("nectar", "refused")
-    lost = [Loss("nectar", "refused")]
+    lost = [End("nectar", "refused")]
     assert report.losses == lost
     report.begin()
     assert report.losses == lost
