@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -24,6 +23,7 @@ from typing_extensions import override
 from tap_utility_intervals import metrics, runs
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.clock import Clock
+from tap_utility_intervals.floor.garbage import collect_garbage_seldom
 from tap_utility_intervals.floor.outcomes import Report
 from tap_utility_intervals.floor.records import CoverageRecord
 from tap_utility_intervals.floor.tally import Tally
@@ -172,9 +172,7 @@ class TapUtilityIntervals(HookedTap):
             )
         if catalog and all(stream.selected for stream in tap.streams.values()):
             tap.logger.warning(ALL_SELECTED)
-        # Millions of rows come and go without a cycle among them: look for one seldom.
-        gc.freeze()
-        gc.set_threshold(20_000, 50, 100)
+        collect_garbage_seldom()
         tap.run_to_the_end()
 
     @classmethod

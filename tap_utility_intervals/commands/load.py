@@ -20,6 +20,7 @@ from tap_utility_intervals.commands.configuration import (
     load,
 )
 from tap_utility_intervals.floor.errors import ConfigError, TapError
+from tap_utility_intervals.floor.garbage import collect_garbage_seldom
 
 if TYPE_CHECKING:
     from tap_utility_intervals.store.base import Store
@@ -74,14 +75,11 @@ def load_command(  # noqa: PLR0913 - one for each option
     _log_to_standard_error()
     try:
         store = _store(destination, schema, configuration.config)
-        from tap_utility_intervals.store import (  # noqa: PLC0415 - an extra's
-            commits,
-            loading,
-        )
+        from tap_utility_intervals.store import loading  # noqa: PLC0415 - an extra's
     except ImportError as error:
         raise Failed(_lacking(error)) from None
     streams = [name.strip() for name in select.split(",")] if select else None
-    commits.collect_garbage_seldom()
+    collect_garbage_seldom()
     try:
         config = dict(configuration.config)
         if metrics:

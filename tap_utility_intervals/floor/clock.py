@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
-from tap_utility_intervals.floor.instants import as_utc, micros_form, parse_instant
+from tap_utility_intervals.floor.instants import (
+    EARLIEST,
+    MICROSECOND,
+    as_utc,
+    micros_form,
+    parse_instant,
+)
 
-_STEP = timedelta(microseconds=1)
-_UNUSED = datetime.min.replace(tzinfo=timezone.utc)
 _LATEST = datetime(9998, 1, 1, tzinfo=timezone.utc)
 """A later instant in STATE is a mistake, and would leave no room for further ones."""
 
@@ -29,7 +33,7 @@ class Clock:
     def __init__(self, local: Callable[[], datetime] = _local) -> None:
         """Follow the `local` clock, which may stand still or go back."""
         self._local = local
-        self._newest = _UNUSED
+        self._newest = EARLIEST
         self._lock = threading.Lock()
 
     def now(self) -> str:
@@ -38,7 +42,7 @@ class Clock:
         It is the local clock's, or a microsecond after the one before if that is later.
         """
         with self._lock:
-            self._newest = max(self._local(), self._newest + _STEP)
+            self._newest = max(self._local(), self._newest + MICROSECOND)
             return micros_form(self._newest)
 
     def follow(self, instant: object) -> None:
@@ -55,4 +59,4 @@ class Clock:
     def newest(self) -> str | None:
         """The newest instant that was used, by this run or an earlier one."""
         with self._lock:
-            return None if self._newest == _UNUSED else micros_form(self._newest)
+            return None if self._newest == EARLIEST else micros_form(self._newest)

@@ -25,7 +25,8 @@ END = datetime(9999, 1, 1, tzinfo=timezone.utc)
 """Stands for no end."""
 
 TOLERANCE = timedelta(minutes=1)
-"""Some utilities end a reading at 14:59 or 14:59:59; that is no hole."""
+"""Some utilities end a reading at 14:59 or 14:59:59, and a listed stretch at 23:59:59;
+that is no hole."""
 
 
 class Stretch(NamedTuple):

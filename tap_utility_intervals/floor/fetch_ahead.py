@@ -9,13 +9,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from queue import SimpleQueue
-from time import monotonic
-from typing import Generic, TypeVar
+from typing import Generic
 
-J = TypeVar("J")
-T = TypeVar("T")
+from typing_extensions import override
 
-_JOIN_SECONDS = 5.0  # a producer inside a network read may outlast it: it is a daemon
+from tap_utility_intervals.floor.producing import End, J, Producing, T, close, join
 
 
 def fetch_ahead(
@@ -57,7 +55,7 @@ def _inline(
             for item in items:
                 yield job, item
         finally:
-            _close(items)
+            close(items)
 
 
 def _threaded(
@@ -88,67 +86,35 @@ def _tasks(jobs: Iterable[J], buffer: int) -> Iterator[_Task[J, T]]:
         yield _Failed(error)
 
 
-class _End:
-    """The end of a task's items, and the exception that caused it."""
-
-    __slots__ = ("error",)
-
-    def __init__(self, error: BaseException | None = None) -> None:
-        self.error = error
-
-
-class _Task(Generic[J, T]):
-    """One job, the items it has produced, and how much room is left for more.
-
-    `SimpleQueue` is written in C: two of them cost a tenth of one bounded `Queue`.
-    """
-
-    __slots__ = ("items", "job", "room")
+class _Task(Producing[J, T]):
+    """One job, and the items it has produced."""
 
     def __init__(self, job: J, buffer: int) -> None:
-        self.job = job
-        self.items: SimpleQueue[T | _End] = SimpleQueue()
-        self.room: SimpleQueue[None] = SimpleQueue()
-        for _ in range(buffer):
-            self.room.put(None)
+        super().__init__(job, buffer)
+        self.items: SimpleQueue[T | End] = SimpleQueue()
+
+    @override
+    def put(self, item: T | End) -> None:
+        self.items.put(item)
 
     def __iter__(self) -> Iterator[T]:
         """Yield the items as they come, then raise what went wrong."""
-        while not isinstance(item := self.items.get(), _End):
+        while not isinstance(item := self.items.get(), End):
             self.room.put(None)
             yield item
         if item.error is not None:
             raise item.error
 
-    def run(
-        self, produce: Callable[[J], Iterable[T]], stopping: threading.Event
-    ) -> None:
-        """Produce every item, each one only when there is room for it."""
-        end = _End()
-        try:
-            items = iter(produce(self.job))
-            try:
-                self.room.get()
-                while not stopping.is_set() and (item := next(items, end)) is not end:
-                    self.items.put(item)
-                    self.room.get()
-            finally:
-                _close(items)
-        except BaseException as error:  # noqa: BLE001 - raised by the consumer
-            end.error = error
-        self.items.put(end)
-
 
 class _Failed(_Task[J, T]):
     """Stands where the next job would have stood, had `jobs` not failed."""
 
-    __slots__ = ()
-
     def __init__(self, error: BaseException) -> None:
         self.items = SimpleQueue()
-        self.items.put(_End(error))
         self.room = SimpleQueue()
+        self.put(End(error))
 
+    @override
     def run(
         self, produce: Callable[[J], Iterable[T]], stopping: threading.Event
     ) -> None:
@@ -180,18 +146,8 @@ class _Crew(Generic[J, T]):
             task.room.put(None)
         for _ in self._threads:
             self._inbox.put(None)
-        until = monotonic() + _JOIN_SECONDS
-        for thread in self._threads:
-            if thread is not threading.current_thread():
-                thread.join(max(0.0, until - monotonic()))
+        join(self._threads)
 
     def _work(self) -> None:
         while (task := self._inbox.get()) and not self._stopping.is_set():
             task.run(self._produce, self._stopping)
-
-
-def _close(items: Iterator[T]) -> None:
-    """Run the `finally` blocks of a generator now, and in this thread."""
-    close = getattr(items, "close", None)
-    if close is not None:
-        close()

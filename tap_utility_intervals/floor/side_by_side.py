@@ -9,22 +9,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from queue import SimpleQueue
-from time import monotonic
-from typing import Generic, TypeVar
 
-J = TypeVar("J")
-T = TypeVar("T")
+from typing_extensions import override
 
-_JOIN_SECONDS = 5.0  # a producer inside a network read may outlast it: it is a daemon
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """The end of one job's items, and what it raised."""
-
-    error: BaseException | None = None
+from tap_utility_intervals.floor.producing import End, J, Producing, T, join
 
 
 def side_by_side(
@@ -79,36 +68,18 @@ def _threaded(
         stopping.set()
         for line in lines:
             line.room.put(None)
-        until = monotonic() + _JOIN_SECONDS
-        for thread in threads:
-            thread.join(max(0.0, until - monotonic()))
+        join(threads)
 
 
-class _Line(Generic[J, T]):
-    """One job on its way: where its items go, and how much room is left for more."""
+class _Line(Producing[J, T]):
+    """One job on its way, and where its items go."""
 
     def __init__(
         self, job: J, ready: SimpleQueue[tuple[_Line[J, T], T | End]], buffer: int
     ) -> None:
-        self.job = job
-        self.room: SimpleQueue[None] = SimpleQueue()
+        super().__init__(job, buffer)
         self._ready = ready
-        for _ in range(buffer):
-            self.room.put(None)
 
-    def run(
-        self,
-        produce: Callable[[J], Generator[T, None, None]],
-        stopping: threading.Event,
-    ) -> None:
-        """Produce every item, each one only when there is room for it."""
-        end = End()
-        try:
-            with closing(produce(self.job)) as items:
-                self.room.get()
-                while not stopping.is_set() and (item := next(items, end)) is not end:
-                    self._ready.put((self, item))
-                    self.room.get()
-        except BaseException as error:  # noqa: BLE001 - handed to the consumer
-            end = End(error)
-        self._ready.put((self, end))
+    @override
+    def put(self, item: T | End) -> None:
+        self._ready.put((self, item))

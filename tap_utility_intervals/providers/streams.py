@@ -21,8 +21,9 @@ from tap_utility_intervals.floor.clock import Clock
 from tap_utility_intervals.floor.fetch_ahead import fetch_ahead
 from tap_utility_intervals.floor.limiter import Stopped
 from tap_utility_intervals.floor.outcomes import Outcome, Report
+from tap_utility_intervals.floor.producing import End
 from tap_utility_intervals.floor.progress import Progress
-from tap_utility_intervals.floor.side_by_side import End, side_by_side
+from tap_utility_intervals.floor.side_by_side import side_by_side
 from tap_utility_intervals.providers.base import (
     Context,
     Event,

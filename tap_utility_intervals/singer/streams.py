@@ -28,6 +28,7 @@ from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from tap_utility_intervals.floor.blocks import RowBlock
+from tap_utility_intervals.singer.maps import leaves_alone
 from tap_utility_intervals.singer.state import Bookmarks, StateOutlet
 from tap_utility_intervals.singer.writer import PageWriter, Row, rendered
 
@@ -149,13 +150,7 @@ class PagedStream(Stream):
     @cached_property
     def is_unmapped(self) -> bool:
         """Whether the stream's map leaves every record as it is."""
-        maps = self.stream_maps
-        return (
-            len(maps) == 1
-            and type(maps[0]) is SameRecordTransform
-            and maps[0].stream_alias == self.name
-            and not maps[0].flattening_enabled
-        )
+        return leaves_alone(self.stream_maps, self.name)
 
     @property
     def keeps_all_rows(self) -> bool:

@@ -16,13 +16,13 @@ from typing import IO, Any, cast
 
 import msgspec
 from singer_sdk.io_base import SingerReader
-from singer_sdk.mapper import SameRecordTransform, StreamMap
 from singer_sdk.sinks import BatchSink
 from singer_sdk.target_base import Target
 from typing_extensions import override
 
 from tap_utility_intervals.floor.blocks import ENCODER
 from tap_utility_intervals.floor.errors import TapError
+from tap_utility_intervals.singer.maps import leaves_alone
 from tap_utility_intervals.stdout import Lines, Terminated
 
 Message = dict[str, Any]
@@ -229,13 +229,3 @@ class HookedTarget(Target):
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         self.lines.on_signal(signum, frame)
-
-
-def leaves_alone(maps: list[StreamMap], stream: str) -> bool:
-    """Whether a stream's maps leave every record as it is."""
-    return (
-        len(maps) == 1
-        and type(maps[0]) is SameRecordTransform
-        and maps[0].stream_alias == stream
-        and not maps[0].flattening_enabled
-    )

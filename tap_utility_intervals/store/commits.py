@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import time
 from collections import Counter
@@ -59,9 +58,3 @@ class Commits:
         """Say how many rows of each stream were stored."""
         for stream, rows in self.stored.items():
             logger.info("%s: %s rows loaded", stream, f"{rows:,}")
-
-
-def collect_garbage_seldom() -> None:
-    """Look for cycles seldom: millions of rows come and go without one among them."""
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 100)

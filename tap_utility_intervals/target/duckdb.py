@@ -16,10 +16,11 @@ from typing_extensions import override
 
 from tap_utility_intervals.arrow.batches import Columns, arrays_of, columns_of
 from tap_utility_intervals.floor.errors import TapError
+from tap_utility_intervals.floor.garbage import collect_garbage_seldom
 from tap_utility_intervals.singer.targets import HookedSink, HookedTarget
 from tap_utility_intervals.stdout import OutputGone
 from tap_utility_intervals.store.base import Pending
-from tap_utility_intervals.store.commits import Commits, collect_garbage_seldom
+from tap_utility_intervals.store.commits import Commits
 from tap_utility_intervals.store.duckdb import DuckDB
 from tap_utility_intervals.target.columns import fitting
 from tap_utility_intervals.target.lines import Lines

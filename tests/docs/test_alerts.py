@@ -51,7 +51,7 @@ def told(tmp_path: Path) -> str:
     with Sandbox(small_world()) as sandbox:
         wait = {"status": 429, "headers": {"Retry-After": "0"}}
         sandbox.faults.add(path="/interval/", times=1, **wait)
-        assert warehouse.load(sandbox) == 1
+        assert warehouse.load(sandbox, "utilityapi", "nectar") == 1
     return path.read_text()
 
 

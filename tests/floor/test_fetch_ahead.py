@@ -219,7 +219,7 @@ def test_a_job_that_has_not_begun_never_begins_after_close() -> None:
 def test_a_stuck_producer_does_not_hold_up_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tap_utility_intervals.floor.fetch_ahead._JOIN_SECONDS", 0.001)
+    monkeypatch.setattr("tap_utility_intervals.floor.producing._JOIN_SECONDS", 0.001)
     gate = threading.Event()
 
     def produce(job: int) -> Iterator[int]:

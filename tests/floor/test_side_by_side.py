@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_utility_intervals.floor.side_by_side import End, side_by_side
+from tap_utility_intervals.floor.producing import End
+from tap_utility_intervals.floor.side_by_side import side_by_side
 
 PATIENCE = 30.0  # an upper bound for what a broken test waits, never a sleep
 

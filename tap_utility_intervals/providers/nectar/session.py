@@ -111,22 +111,16 @@ class NectarSession:
 
     def interval_tasks(self, bookmarks: Bookmarks) -> Iterator[IntervalTask]:
         """One task for each connection; what was longest not read comes first."""
-        contexts = {
-            c.id: {"provider": self.name, "connection_id": c.id}
-            for c in self.directory.connections
-        }
-        if self.directory.is_complete:
-            bookmarks.keep_only(self.name, list(contexts.values()))
-        if contexts:
+        connections = self.directory.connections
+        sources = self._sources(bookmarks, "connection_id", [c.id for c in connections])
+        if sources:
             self._note_missing_meters()
-        self.run.report.expect(self.name, list(contexts))
-        olds = {name: self._old(bookmarks, one) for name, one in contexts.items()}
 
         def unread(group: Sequence[Connection]) -> datetime:
-            return min(marks.longest_unread(olds[one.id]) for one in group)
+            return min(marks.longest_unread(sources[one.id][1]) for one in group)
 
-        for group in sorted(shared.groups(self.directory.connections), key=unread):
-            tasks = [self._connection(c, contexts[c.id], olds[c.id]) for c in group]
+        for group in sorted(shared.groups(connections), key=unread):
+            tasks = [self._connection(one, *sources[one.id]) for one in group]
             if len(tasks) == 1:
                 yield tasks[0]
             else:
@@ -150,15 +144,9 @@ class NectarSession:
 
         Of companies that are `half_known` the bookmark stays.
         """
-        contexts = [
-            {"provider": self.name, "company_id": name}
-            for name in self.directory.company_ids
-        ]
-        if self.directory.is_complete:
-            bookmarks.keep_only(self.name, contexts)
-        self.run.report.expect(self.name, self.directory.company_ids)
-        olds = [(one, self._old(bookmarks, one)) for one in contexts]
-        for context, old in sorted(olds, key=lambda it: marks.longest_unread(it[1])):
+        sources = self._sources(bookmarks, "company_id", self.directory.company_ids)
+        unread = sorted(sources.values(), key=lambda it: marks.longest_unread(it[1]))
+        for context, old in unread:
             name = context["company_id"]
             terms, filters = self._company_terms(name), self.directory.filters
             is_known = name not in half_known
@@ -168,6 +156,16 @@ class NectarSession:
     def close(self) -> None:
         """Let go of all connections and threads."""
         self.client.close()
+
+    def _sources(
+        self, bookmarks: Bookmarks, column: str, ids: Sequence[str]
+    ) -> dict[str, tuple[Context, marks.Mark | None]]:
+        """What is about to be read, by id: its context, and its bookmark if any."""
+        contexts = {one: {"provider": self.name, column: one} for one in ids}
+        if self.directory.is_complete:
+            bookmarks.keep_only(self.name, list(contexts.values()))
+        self.run.report.expect(self.name, list(contexts))
+        return {one: (c, self._old(bookmarks, c)) for one, c in contexts.items()}
 
     def _old(self, bookmarks: Bookmarks, context: Context) -> marks.Mark | None:
         """A stored bookmark; an odd one counts as none, and is warned of."""

@@ -12,11 +12,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from tap_utility_intervals.floor.coverage import Stretch
+from tap_utility_intervals.floor.coverage import TOLERANCE, Stretch
 from tap_utility_intervals.floor.ranges import Range
-
-SLACK = timedelta(minutes=1)
-"""Some utilities end a reading at 14:59 or 14:59:59; that is no hole."""
 
 SAMPLE = 1_000
 """So many readings tell how long one usually is."""
@@ -106,7 +103,7 @@ class Arrived:
                 begin, until = start, max(start, end)
             elif start == until and end > start:
                 until = end
-            elif start <= until + SLACK:
+            elif start <= until + TOLERANCE:
                 self.overlaps += start < until
                 until = max(until, end)
             else:

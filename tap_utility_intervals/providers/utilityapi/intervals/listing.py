@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
+from tap_utility_intervals.floor.coverage import TOLERANCE
 from tap_utility_intervals.floor.instants import seconds_form
 from tap_utility_intervals.floor.ranges import Range, Window, clip, missing
 from tap_utility_intervals.providers.bookmarks import short_hash
@@ -15,9 +15,6 @@ from tap_utility_intervals.providers.utilityapi.bookmarks import (
     floor,
 )
 from tap_utility_intervals.providers.utilityapi.mapping.meters import Meter
-
-MINUTE = timedelta(minutes=1)
-"""Shorter holes in a coverage are none: an end may be written as 23:59:59."""
 
 RANGES_KEPT = 2
 """More covered ranges than this are remembered as a hash: STATE must stay small."""
@@ -39,7 +36,7 @@ def added_coverage(meter: Meter, old: IntervalBookmark) -> list[Range] | None:
     """
     before, coverage = old.covered, meter.interval_coverage
     if isinstance(before, tuple):
-        return missing(coverage, before, MINUTE)
+        return missing(coverage, before, TOLERANCE)
     is_as_before = old.edge is not None and before == hashed(coverage, old.edge)
     return [] if is_as_before or not meter.is_covered_readably else None
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
+from tap_utility_intervals.floor.coverage import TOLERANCE
 from tap_utility_intervals.floor.instants import EARLIEST, FAR, earlier, later
 from tap_utility_intervals.floor.ranges import Range, Window, clip, merge, missing
 from tap_utility_intervals.providers.bookmarks import DAY
-from tap_utility_intervals.providers.utilityapi.intervals.arrived import SLACK, Arrived
+from tap_utility_intervals.providers.utilityapi.intervals.arrived import Arrived
 from tap_utility_intervals.providers.utilityapi.intervals.listing import (
     interval_listing,
 )
@@ -35,7 +36,7 @@ class Comparison:
     @cached_property
     def absent(self) -> list[Range]:
         """The stretches that are promised and wanted, and did not come."""
-        return missing(promised(self.plan, self.rules), self.arrived.ranges, SLACK)
+        return missing(promised(self.plan, self.rules), self.arrived.ranges, TOLERANCE)
 
     @cached_property
     def still_absent(self) -> list[Range]:
@@ -85,7 +86,7 @@ class Comparison:
         Where more is absent than is remembered, only what lies among new readings is.
         """
         old, newest = self.plan.old, self.arrived.newest
-        fresh = missing(self.absent, old.absent, SLACK)
+        fresh = missing(self.absent, old.absent, TOLERANCE)
         if not old.has_more_holes:
             return fresh
         known, until = old.newest or EARLIEST, newest or EARLIEST

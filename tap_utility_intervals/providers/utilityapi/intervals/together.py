@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
@@ -45,17 +46,14 @@ T = TypeVar("T")
 NOT_ASKED_FOR = "an Interval object of a meter not asked for was left out"
 
 
+@dataclass(frozen=True)
 class Together:
     """Reads meters in groups; see the module's docstring."""
 
-    def __init__(
-        self, api: UtilityApi, start_filter: StartFilter, rules: Rules, warn: Warn
-    ) -> None:
-        """Prepare; nothing is asked yet."""
-        self.api = api
-        self.filter = start_filter
-        self.rules = rules
-        self.warn = warn
+    api: UtilityApi
+    filter: StartFilter
+    rules: Rules
+    warn: Warn
 
     def groups(self, plans: Iterable[Plan], size: int) -> Iterator[list[Plan]]:
         """Neighbours that ask for about the same, and for little, share a request."""

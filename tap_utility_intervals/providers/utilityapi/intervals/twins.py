@@ -15,6 +15,7 @@ from itertools import pairwise
 from operator import itemgetter, lt
 from typing import TypeAlias
 
+from tap_utility_intervals.floor.coverage import TOLERANCE
 from tap_utility_intervals.floor.ranges import Range, merge
 from tap_utility_intervals.floor.records import IntervalRecord
 from tap_utility_intervals.floor.units import read_number
@@ -33,8 +34,6 @@ Key: TypeAlias = tuple[datetime, str, datetime]
 """Start, channel, end."""
 
 HOUR = timedelta(hours=1)
-SLACK = timedelta(minutes=1)
-"""Some utilities end a reading at 14:59 or 14:59:59."""
 CLOCKS_GO_BACK = 1
 """The local hour that comes twice, in the United States and Canada."""
 EARLY_NOVEMBER = 2007
@@ -95,8 +94,8 @@ def doubled_hours(readings: Sequence[Timed]) -> frozenset[Range]:
     }
     hours = [
         begin
-        for begin, end in merge(pairs, SLACK)
-        if HOUR - SLACK <= end - begin <= HOUR and _is_autumn_hour(local[begin])
+        for begin, end in merge(pairs, TOLERANCE)
+        if HOUR - TOLERANCE <= end - begin <= HOUR and _is_autumn_hour(local[begin])
     ]
     alone = [
         begin

@@ -7,6 +7,7 @@ in smaller pages, then in windows, if the API is seen to cut readings at their e
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -32,21 +33,18 @@ PADDING = 2 * DAY
 """Asked for beyond a window's end: a reading that straddles it ends later."""
 
 
+@dataclass
 class Walk:
     """Collects one meter's blocks; see the module's docstring."""
 
-    def __init__(
-        self, api: UtilityApi, start_filter: StartFilter, rules: Rules, warn: Warn
-    ) -> None:
-        """Prepare; nothing is asked yet."""
-        self.api = api
-        self.filter = start_filter
-        self.rules = rules
-        self.warn = warn
-        self.is_incomplete = False
-        """Whether any answer said that it was not complete."""
-        self.in_windows = False
-        """Whether blocks were seen in pieces only."""
+    api: UtilityApi
+    filter: StartFilter
+    rules: Rules
+    warn: Warn
+    is_incomplete: bool = False
+    """Whether any answer said that it was not complete."""
+    in_windows: bool = False
+    """Whether blocks were seen in pieces only."""
 
     def collect(self, held: Held, plan: Plan, start: datetime | None) -> None:
         """Ask for all blocks of a plan's meter from `start` on.
