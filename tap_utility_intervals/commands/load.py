@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,6 @@ from urllib.parse import urlsplit
 
 import click
 from singer_sdk.exceptions import ConfigValidationError
-from singer_sdk.logging import ConsoleFormatter
 
 from tap_utility_intervals.commands.configuration import (
     Failed,
@@ -72,7 +70,9 @@ def load_command(  # noqa: PLR0913 - one for each option
     Exit code 1: something could not be read or stored.
     """
     configuration = load(sources)
-    _log_to_standard_error()
+    from tap_utility_intervals.singer.logs import log_as  # noqa: PLC0415 - takes long
+
+    log_as("tap-utility-intervals")
     try:
         store = _store(destination, schema, configuration.config)
         from tap_utility_intervals.store import loading  # noqa: PLC0415 - an extra's
@@ -130,10 +130,3 @@ def _lacking(error: ImportError) -> str:
     return (
         f"{error.name} is not installed: pip install 'tap-utility-intervals[{extra}]'"
     )
-
-
-def _log_to_standard_error() -> None:
-    """As the tap logs."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(ConsoleFormatter())
-    logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -7,6 +7,7 @@ folder=$PWD/.venvs/promtool
 
 if command -v promtool; then exit; fi
 if [[ ! -x $folder/promtool ]]; then
+  rm -rf "$folder/new"
   mkdir -p "$folder/new"
   cd "$folder/new"
   apt-get -qq download prometheus >/dev/null 2>&1 || {

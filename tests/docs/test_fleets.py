@@ -56,7 +56,11 @@ def test_every_block_of_both_pages_is_one_that_a_test_knows() -> None:
     assert {*marked} == MARKED
 
 
-def test_the_commands_of_operations_run(tmp_path: Path) -> None:
+def test_the_commands_of_operations_run_and_log_json_as_the_page_says(
+    tmp_path: Path,
+) -> None:
+    logging = tmp_path / "logging.yml"
+    logging.write_text(block("operations.md", "yaml logging"))
     lines = [line[2:] for line in block("operations.md", "console").splitlines()]
     (cron,) = block("operations.md", "text").splitlines()
     script = "\n".join([*lines, cron.split(maxsplit=5)[5]])
@@ -70,12 +74,19 @@ def test_the_commands_of_operations_run(tmp_path: Path) -> None:
         done = subprocess.run(
             ["bash", "-euc", script],
             cwd=tmp_path,
-            env={**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"},
+            env={
+                **os.environ,
+                "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+                "SINGER_SDK_LOG_CONFIG": str(logging),
+            },
             capture_output=True,
             text=True,
             check=False,
         )
     assert done.returncode == 0, done.stderr
+    told = [json.loads(line) for line in done.stderr.splitlines()]
+    assert all({"level", "message", "ts"} <= one.keys() for one in told)
+    assert sum("sources: " in one["message"] for one in told) == 2 * 3
     assert json.loads((tmp_path / "metrics.json").read_text())["exit_code"] == 0
     assert "_run_exit_code{" in (tmp_path / "acme-west.prom").read_text()
 
@@ -109,22 +120,3 @@ def test_alerts_ask_for_what_a_run_writes() -> None:
         assert names
         assert all(f"{name}{{" in written for name in names)
         assert rule["expr"].count("(") == rule["expr"].count(")")
-
-
-def test_a_log_of_json_is_one_by_the_configuration_of_the_page(tmp_path: Path) -> None:
-    file = tmp_path / "logging.yml"
-    file.write_text(block("operations.md", "yaml logging"))
-    done = subprocess.run(
-        [
-            Path(sys.executable).with_name("tap-utility-intervals"),
-            "--test",
-            "--config=ENV",
-        ],
-        env={**os.environ, "SINGER_SDK_LOG_CONFIG": str(file)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    lines = done.stderr.splitlines()
-    assert lines
-    assert all({"level", "message", "ts"} <= json.loads(line).keys() for line in lines)

@@ -21,9 +21,10 @@ from singer_sdk.target_base import Target
 PACKAGE = Path(__file__).parents[2] / "tap_utility_intervals"
 
 IMPORTED = {
+    "singer_sdk._logging": ["_setup_console_logging"],
     "singer_sdk.helpers._classproperty": ["classproperty"],
     "singer_sdk.helpers._state": ["StateWriter"],
-    "singer_sdk.plugin_base": ["_ConfigInput"],
+    "singer_sdk.plugin_base": ["_ConfigInput", "_plugin_log_level"],
 }
 
 OF_A_CLASS: dict[type, list[str]] = {
