@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -23,24 +25,48 @@ def of_block(stream: str, block: RowBlock) -> pa.RecordBatch | None:
 
     None if a number has no exact place in its column: that is told row by row.
     """
-    made = [_column(stream, block, field) for field in schema(stream)]
-    if any(one is None for one in made):
-        return None
+    texts = {id(one): one for one in block.numbers.values()}  # two columns, one list
+    numbers = {place: of_texts(nullable(one)) for place, one in texts.items()}
+    made = []
+    for column in _columns(stream):
+        name = column.name
+        if name in block.numbers:
+            array = _fitting(name, *numbers[id(block.numbers[name])])
+        else:
+            array = _array(block, column)
+        if array is None:
+            return None
+        made.append(array)
     return pa.record_batch(made, schema=schema(stream))
 
 
-def _column(stream: str, block: RowBlock, field: pa.Field) -> pa.Array | None:
-    name = field.name
-    if name in block.numbers:
-        return _fitting(name, *of_texts(nullable(block.numbers[name])))
+class _Column(NamedTuple):
+    name: str
+    kind: pa.DataType
+    is_number: bool
+    is_json: bool
+
+
+@cache
+def _columns(stream: str) -> Sequence[_Column]:
+    """Return a stream's columns; asking pyarrow for them each time takes longer."""
+    texts = json_columns(stream)
+    return [
+        _Column(f.name, f.type, f.type == DECIMAL, f.name in texts)
+        for f in schema(stream)
+    ]
+
+
+def _array(block: RowBlock, column: _Column) -> pa.Array | None:
+    name, kind, is_number, is_json = column
     values = block.values.get(name) or [getattr(form, name) for form in block.forms]
-    make = as_json if name in json_columns(stream) else plain
-    if field.type == DECIMAL:
+    make = as_json if is_json else plain
+    if is_number:
         array = _fitting(name, *decimals(values))
     elif is_one(values):
-        return repeated(make(values[:1], field.type)[0], field.type, len(block))
+        return repeated(make(values[:1], kind)[0], kind, len(block))
     else:
-        array = make(values, field.type)
+        array = make(values, kind)
     if array is None or len(values) == len(block):
         return array
     turns_of_forms = name not in block.values

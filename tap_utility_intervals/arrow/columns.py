@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 
+from tap_utility_intervals.arrow.numbers import nullable
 from tap_utility_intervals.arrow.schemas import TEXT
 from tap_utility_intervals.singer.writer import ENCODER
 
@@ -22,9 +24,18 @@ def plain(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
         return repeated(values[0], kind, len(values))
     # Rows have instants and dates as text, but for what the tap itself calculates with.
     given = next(value for value in values if value is not None)
-    if isinstance(given, str) and kind != TEXT:
-        return pa.array(values, TEXT).cast(kind)
-    return pa.array(values, kind)
+    if isinstance(given, datetime):
+        values = _as_text(values)  # reading text takes half of what objects take
+    elif not isinstance(given, str):
+        return pa.array(values, kind)
+    found = pa.array(values, TEXT)
+    return found if kind == TEXT else found.cast(kind)
+
+
+def _as_text(instants: Sequence[datetime | None]) -> Sequence[str | None]:
+    """Instants as the rows have them."""
+    lines = ENCODER.encode_lines(instants).decode().replace('"', "").split("\n")[:-1]
+    return nullable(lines)
 
 
 def repeated(value: object, kind: pa.DataType, count: int) -> pa.Array:
@@ -34,7 +45,8 @@ def repeated(value: object, kind: pa.DataType, count: int) -> pa.Array:
     if value is None:
         return pa.nulls(count, kind)
     if isinstance(value, str):
-        return pa.repeat(pa.scalar(value, TEXT).cast(kind), count)
+        text = pa.scalar(value, TEXT)
+        return pa.repeat(text if kind == TEXT else text.cast(kind), count)
     return pa.repeat(pa.scalar(value, kind), count)
 
 
