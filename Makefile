@@ -49,7 +49,7 @@ check: .venv/.installed ## Format, lint, types, imports
 	$(DEV)/lint-imports --no-logo
 
 .PHONY: bench
-bench: .meltano/.installed .venv/.installed ## This tap beside a plain one: rows/s, CPU, memory (CASES=… for some)
+bench: .meltano/.installed .venvs/dlt/.installed .venv/.installed ## This tap beside a plain one: rows/s, CPU, memory (CASES=… for some)
 	@$(DEV)/python -m benchmarks $(CASES)
 
 .PHONY: airbyte
@@ -150,6 +150,11 @@ FOR_DOCS := 'sphinx>=8.1,<10' 'myst-parser>=4' 'furo>=2025.12'
 FOR_SPARK := --editable '.[spark]' 'deltalake>=1,<2' 'pytest>=9'
 .venvs/spark/.installed: pyproject.toml
 	$(call apart,spark,PySpark,$(FOR_SPARK))
+
+# A peer of `make bench`; nobody else needs it.
+FOR_DLT := --editable '.[duckdb,postgres]' 'dlt[duckdb]>=1.31'
+.venvs/dlt/.installed: pyproject.toml
+	$(call apart,dlt,dlt,$(FOR_DLT))
 
 # Atheris has no wheels for every Python; where it has none, pip says so and make fails.
 FOR_ATHERIS := --editable . --only-binary atheris 'atheris>=3,<4'

@@ -9,20 +9,22 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import cases, loading, models, scale
+from benchmarks import cases, loading, models, scale, stores
 from benchmarks.cases import Setting
 from benchmarks.measure import Failed
 
 CASES = {
     **cases.CASES,
     "meltano": loading.into_duckdb,
+    "stores": stores.a_year,
+    "peers": stores.a_quarter,
     "scale": scale.fifty_thousand_meters,
     "backfill": scale.backfill,
     "models": models.build,
 }
 """Name to case, in the order in which they run."""
 
-LONG = ("scale", "backfill", "models")
+LONG = ("scale", "backfill", "models", "peers")
 """Only when asked for: they take many minutes."""
 
 
