@@ -69,9 +69,10 @@ def sync(
     settings: Mapping[str, Any],
     state: Mapping[str, Any] | None = None,
     catalog: Mapping[str, Any] | None = None,
+    out: io.StringIO | None = None,
 ) -> Run:
     """Sync in this process; what a target would read is in the result."""
-    out = io.StringIO()
+    out = out or io.StringIO()
     with redirect_stdout(out):
         tap = TapUtilityIntervals(
             config=dict(settings),

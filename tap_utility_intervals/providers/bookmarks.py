@@ -6,12 +6,20 @@ A bookmark is stored in STATE as JSON; instants in it are texts in their one UTC
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 import msgspec
 
-from tap_utility_intervals.floor.instants import as_utc, parse_instant, seconds_form
+from tap_utility_intervals.floor.instants import (
+    EARLIEST,
+    MICROSECOND,
+    as_utc,
+    later,
+    parse_instant,
+    seconds_form,
+)
 
 DAY = timedelta(days=1)
 
@@ -45,6 +53,15 @@ class Rescan:
         if not is_first or not self.every:
             return self.today
         return self.today - int(short_hash(source), 16) % self.every
+
+
+def read_mark(started: datetime, before: Iterable[datetime | None]) -> datetime:
+    """Return what a run notes as when it read: later than the runs `before` noted.
+
+    Sources are read in the order of it, also where a server's clock stands still.
+    """
+    latest = max(filter(None, before), default=EARLIEST)
+    return max(started.replace(microsecond=0), later(latest, MICROSECOND))
 
 
 def short_hash(value: object) -> str:

@@ -117,8 +117,13 @@ def test_the_state_of_a_singer_run_is_taken_on(
     again = output.rows("intervals")  # Nectar does not tell what is unchanged
     assert {row["provider"] for row in again} == {"nectar"}
     assert len(again) < len(singer.rows("intervals")) / 2
-    kept = undated(output.bookmarks["intervals"])
-    assert kept == undated(singer.state["bookmarks"]["intervals"])
+    kept = unread(output.bookmarks["intervals"])
+    assert kept == unread(singer.state["bookmarks"]["intervals"])
+
+
+def unread(bookmarks: Any) -> Any:
+    """The bookmarks of sources without when those were read."""
+    return [{**one, "read": None} for one in bookmarks["partitions"]]
 
 
 def test_a_day_later_only_the_lookback_and_the_new_is_read(
@@ -145,7 +150,7 @@ def test_with_nothing_new_there_is_still_one_state_for_each_stream(
         "usage": 1,
     }
     before, after = first.bookmarks["intervals"], second.bookmarks["intervals"]
-    assert after["partitions"] == before["partitions"]
+    assert unread(after) == unread(before)
     assert after["read_at"] > before["read_at"]
 
 

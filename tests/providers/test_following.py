@@ -114,7 +114,10 @@ def test_nectar_is_asked_from_the_day_before_the_bookmark(
         row.get("updated") or row["document_updated"] for row in second.rows(stream)
     }
     assert all(stamp >= "2026-03-19" for stamp in updated)
-    assert second.state["bookmarks"][stream] == first.state["bookmarks"][stream]
+    (before,), (after,) = (
+        run.state["bookmarks"][stream]["partitions"] for run in (first, second)
+    )
+    assert {**after, "read": None} == {**before, "read": None}
 
 
 @pytest.mark.parametrize("stream", BILLS)

@@ -248,7 +248,10 @@ HALF = Scene(((4, ()), (5, (Change(0, 2, "value"),))), BillLies(withheld=2))
 REISSUED = Scene(((6, (Change(2, 2, "reissued"), Change(4, 1, "value"))),), BillLies())
 
 
-@pytest.mark.parametrize("scene", [WITHDRAWN, HALF, REISSUED])
+NO_ONES = Scene(((3, ()), (4, ())), BillLies(unowned=True, count="null"))
+
+
+@pytest.mark.parametrize("scene", [WITHDRAWN, HALF, REISSUED, NO_ONES])
 @pytest.mark.parametrize("provider", NAMES)
 def test_bills_that_change_are_told_anew(provider: str, scene: Scene) -> None:
     follow(subject_of(provider), scene)

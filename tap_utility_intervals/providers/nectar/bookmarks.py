@@ -98,6 +98,8 @@ class Terms:
     of: str
     rescan: Rescan
     started: datetime
+    read: datetime
+    """What is noted as when the source was read."""
 
     def begun(self, old: Mark | None) -> Mark:
         """The mark of a full scan that begins now."""
@@ -122,11 +124,6 @@ class Terms:
             news = "it is time to look for what is hidden"
             return f"read whole: {news if is_same else 'what is asked for has changed'}"
         return "read on from where it was left" if old.resume else "read for changes"
-
-    @property
-    def read(self) -> datetime:
-        """This run's start, in whole seconds."""
-        return self.started.replace(microsecond=0)
 
 
 def begin(old: Mark, since: datetime | None, lookback: timedelta) -> datetime:

@@ -18,7 +18,7 @@ from tap_utility_intervals.providers.base import (
     Run,
     earlier_clock,
 )
-from tap_utility_intervals.providers.bookmarks import Rescan
+from tap_utility_intervals.providers.bookmarks import Rescan, read_mark
 from tap_utility_intervals.providers.connections import Endpoint
 from tap_utility_intervals.providers.http import Transport
 from tap_utility_intervals.providers.nectar import bookmarks as marks
@@ -46,6 +46,7 @@ MAPPED = [f"mapping {MAPPING}"]
 BILLS_MAPPED = [f"mapping {bills.MAPPING}"]
 NO_KEYS = MeterKeys({}, {}, {})
 IntervalTask: TypeAlias = ConnectionTask | SharedTask
+Sources: TypeAlias = dict[str, tuple[Context, marks.Mark | None]]
 SHARED = (
     Shared("/usage/company", "nectar_usage_data", frozenset({"usage"})),
     Shared("/document/company", "nectar_line_items", frozenset({"nectar_documents"})),
@@ -119,8 +120,9 @@ class NectarSession:
         def unread(group: Sequence[Connection]) -> datetime:
             return min(marks.longest_unread(sources[one.id][1]) for one in group)
 
+        read = self._read_mark(sources)
         for group in sorted(shared.groups(connections), key=unread):
-            tasks = [self._connection(one, *sources[one.id]) for one in group]
+            tasks = [self._connection(one, *sources[one.id], read) for one in group]
             if len(tasks) == 1:
                 yield tasks[0]
             else:
@@ -146,9 +148,10 @@ class NectarSession:
         """
         sources = self._sources(bookmarks, "company_id", self.directory.company_ids)
         unread = sorted(sources.values(), key=lambda it: marks.longest_unread(it[1]))
+        read = self._read_mark(sources)
         for context, old in unread:
             name = context["company_id"]
-            terms, filters = self._company_terms(name), self.directory.filters
+            terms, filters = self._company_terms(name, read), self.directory.filters
             is_known = name not in half_known
             self.run.report.decided(PROVIDER, name, terms.why(old))
             yield CompanyTask(context, old, terms, filters, keys, is_known)
@@ -159,7 +162,7 @@ class NectarSession:
 
     def _sources(
         self, bookmarks: Bookmarks, column: str, ids: Sequence[str]
-    ) -> dict[str, tuple[Context, marks.Mark | None]]:
+    ) -> Sources:
         """What is about to be read, by id: its context, and its bookmark if any."""
         contexts = {one: {"provider": self.name, column: one} for one in ids}
         if self.directory.is_complete:
@@ -177,8 +180,16 @@ class NectarSession:
             )
         return old
 
+    def _read_mark(self, sources: Sources) -> datetime:
+        """What is noted as when they were read."""
+        return read_mark(self.started, [old.read for _, old in sources.values() if old])
+
     def _connection(
-        self, connection: Connection, context: Context, old: marks.Mark | None
+        self,
+        connection: Connection,
+        context: Context,
+        old: marks.Mark | None,
+        read: datetime,
     ) -> ConnectionTask:
         settings = self.run.settings
         directory = self.directory
@@ -204,21 +215,21 @@ class NectarSession:
         )
         # What is half known now may be as it was.
         of = mapped if is_known or old is None else old.of
-        terms = self._terms(connection.id, of)
+        terms = self._terms(connection.id, of, read)
         self.run.report.decided(PROVIDER, connection.id, terms.why(old))
         return ConnectionTask(context, old, terms, wish, to_record, directory.filters)
 
-    def _company_terms(self, company_id: str) -> marks.Terms:
+    def _company_terms(self, company_id: str, read: datetime) -> marks.Terms:
         # Rows beyond end_date are read but left out: without it, they are to be read.
         end = self.run.settings.end_date
         until = "" if end is None else seconds_form(end)
         mapped = marks.fingerprint(self.types, BILLS_MAPPED, [until])
-        return self._terms(company_id, mapped)
+        return self._terms(company_id, mapped, read)
 
-    def _terms(self, source: str, of: str) -> marks.Terms:
+    def _terms(self, source: str, of: str, read: datetime) -> marks.Terms:
         settings = self.run.settings
         rescan = Rescan.of(settings.full_rescan_days, self.started)
-        return marks.Terms(source, settings.start_date, of, rescan, self.started)
+        return marks.Terms(source, settings.start_date, of, rescan, self.started, read)
 
     def _note_missing_meters(self) -> None:
         """Intervals and usage do without the meter list, if need be."""

@@ -174,10 +174,12 @@ class BillJob:
 
     def _owner(self, bill: dict[str, Any]) -> Meter | None:
         uid = Values().text("meter_key", bill.get("meter_uid"))
-        if uid is None and len(self.meters) == 1:
-            # It names no meter, and only one was asked for.
-            return next(iter(self.meters.values()))
-        return self.meters.get(uid or "")
+        if uid is not None:
+            return self.meters.get(uid)
+        if len(self.meters) > 1:
+            # Its meter has to be asked for alone.
+            raise errors.BadAnswer(PROVIDER, "/bills", problem="names no meter")
+        return next(iter(self.meters.values()))
 
     def _of_one(
         self, meter: Meter, found: Mapping[str, UsageRecord]

@@ -34,6 +34,8 @@ class Rules:
     """The later of the two: what is promised until then is expected."""
     zone: tzinfo | None = None
     """Of times that are sent without one."""
+    read: datetime | None = None
+    """What is noted as when a meter was read; None: the run's start."""
 
     @classmethod
     def of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
@@ -14,6 +15,7 @@ from tap_utility_intervals.floor.limiter import shared
 from tap_utility_intervals.floor.outcomes import Outcome
 from tap_utility_intervals.floor.records import MeterRecord
 from tap_utility_intervals.providers.base import Bookmark, Bookmarks, Event, Run
+from tap_utility_intervals.providers.bookmarks import read_mark
 from tap_utility_intervals.providers.connections import Endpoint
 from tap_utility_intervals.providers.http import Transport
 from tap_utility_intervals.providers.spool import Shared
@@ -143,9 +145,11 @@ class UtilityApiSession:
 
     def interval_tasks(self, bookmarks: Bookmarks) -> Iterator[IntervalTask]:
         """One task for each meter that changed, or for a few of them together."""
-        plans = []
+        plans: list[Plan] = []
+        reads: list[datetime | None] = []
         for meter in self._sources(bookmarks):
             old = self.remembered(IntervalBookmark, bookmarks.get(context(meter)))
+            reads.append(old.read if old else None)
             plan = plan_intervals(meter, old, self.rules)
             if plan is None:
                 self._leave_alone(meter, "intervals")
@@ -156,9 +160,10 @@ class UtilityApiSession:
         self._tell_of_old_data(plans)
         self.filter.learn(self.api, plans)
         self.run.report.expect(PROVIDER, [plan.meter.uid for plan in plans])
-        together = Together(self.api, self.filter, self.rules, self.warn)
+        rules = replace(self.rules, read=read_mark(self.rules.now, reads))
+        together = Together(self.api, self.filter, rules, self.warn)
         for group in together.groups(plans, self.per_request):
-            yield IntervalTask(tuple(group), self.filter, self.rules)
+            yield IntervalTask(tuple(group), self.filter, rules)
 
     def usage_tasks(self, bookmarks: Bookmarks) -> Iterator[BillTask]:
         """One task for the bills of a few meters whose bills changed."""

@@ -80,7 +80,8 @@ def test_reading_begins_no_later_than_what_may_be_missing(
 def test_each_source_has_its_day_for_a_full_scan() -> None:
     days = set()
     for name in map(str, range(100)):
-        terms = Terms(name, None, "1", Rescan(7, 1000), datetime.now(timezone.utc))
+        now = datetime.now(timezone.utc)
+        terms = Terms(name, None, "1", Rescan(7, 1000), now, now)
         mark = terms.begun(None)
         assert 1000 - 7 < mark.scanned <= 1000
         days.add(mark.scanned)

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import StringIO
 from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -64,6 +65,7 @@ class Odd:
     arrive: Callable[[Odd, int], None] | None = None
     asked: list[Query] = field(default_factory=list)
     meter_numbers: tuple[str, ...] = ("1",)
+    today: datetime = TODAY
     turn: Lock = field(default_factory=Lock)
     """Held by the question that is answered: each has a number of its own."""
 
@@ -129,7 +131,7 @@ class Odd:
                 with odd.turn:
                     body = json.dumps(odd.respond(parts.path, query)).encode()
                 self.send_response_only(200)
-                self.send_header("Date", format_datetime(TODAY, usegmt=True))
+                self.send_header("Date", format_datetime(odd.today, usegmt=True))
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -148,7 +150,9 @@ class Odd:
             server.server_close()
             thread.join()
 
-    def sync(self, state: Row | None = None, **settings: Any) -> Run:
+    def sync(
+        self, state: Row | None = None, out: StringIO | None = None, **settings: Any
+    ) -> Run:
         with self.serving() as url:
             given = {
                 "nectar_api_key": "k",
@@ -157,7 +161,7 @@ class Odd:
                 "full_rescan_days": 0,
                 **settings,
             }
-            return sync(given, state)
+            return sync(given, state, out=out)
 
 
 def envelope(name: str, rows: list[Row]) -> Row:

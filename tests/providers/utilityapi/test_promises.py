@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -418,6 +419,23 @@ def test_sources_that_were_never_read_come_first_then_the_longest_unread() -> No
     warehouse.sync()
     order = list(dict.fromkeys(query["meters"] for query in script.asked))
     assert order == ["3", "2", "4", "1"]
+
+
+def test_what_was_read_last_comes_last_though_the_servers_clock_stands_still() -> None:
+    uids = ("1", "2", "3")
+    blocks = [one for uid in uids for one in days(BEGIN, NOW, uid=uid)]
+    counted = {"interval_count": None, "interval_coverage": None}
+    script = Scripted(blocks, counted, uids=uids, filter=contain)
+    warehouse = Warehouse(script, utilityapi_meters_per_request=1)
+    warehouse.sync()
+    before = deepcopy(warehouse.state["bookmarks"]["intervals"]["partitions"])
+    warehouse.sync()
+    # As if the second run had been stopped after the first meter.
+    warehouse.state["bookmarks"]["intervals"]["partitions"][1:] = before[1:]
+    script.asked.clear()
+    warehouse.sync()
+    order = list(dict.fromkeys(query["meters"] for query in script.asked))
+    assert order == ["2", "3", "1"]
 
 
 @pytest.mark.parametrize(

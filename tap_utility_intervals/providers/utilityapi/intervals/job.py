@@ -208,7 +208,7 @@ class IntervalJob:
             covered=ranges if meter.is_covered_readably else old.covered,
             edge=edge,
             scanned=scanned if plan.is_scan else old.scanned,
-            read=rules.now,
+            read=rules.read or rules.now,
             updated=_later(old.updated, self.arrived.updated),
             absent=longest(found.still_absent),
             holes=found.holes,
