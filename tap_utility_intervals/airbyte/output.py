@@ -14,7 +14,7 @@ from urllib.parse import quote
 from typing_extensions import override
 
 from tap_utility_intervals.airbyte.failures import Failure
-from tap_utility_intervals.singer.writer import ENCODER
+from tap_utility_intervals.floor.blocks import ENCODER
 from tap_utility_intervals.stdout import Lines, OutputGone
 
 MASK = "****"

@@ -11,7 +11,8 @@ from singer_sdk.singerlib.encoding.base import GenericSingerWriter
 from typing_extensions import override
 
 from tap_utility_intervals.airbyte.output import Output, now_ms
-from tap_utility_intervals.singer.writer import ENCODER, Row, rendered
+from tap_utility_intervals.floor.blocks import ENCODER
+from tap_utility_intervals.singer.writer import Row, rendered
 
 NO_CURSOR = "__ab_no_cursor_state_message"
 """What stands in the state of a stream that has no bookmark."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from tap_utility_intervals.arrow.numbers import nullable
 from tap_utility_intervals.arrow.schemas import TEXT
-from tap_utility_intervals.singer.writer import ENCODER
+from tap_utility_intervals.floor.blocks import ENCODER
 
 
 def is_one(values: Sequence[Any]) -> bool:

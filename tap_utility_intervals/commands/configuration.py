@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -59,7 +60,7 @@ def config_words(sources: Sequence[str]) -> list[str]:
     return [word for source in sources for word in ("--config", source)]
 
 
-def load(sources: Sequence[str]) -> Configuration:
+def configured(sources: Sequence[str]) -> Configuration:
     """Read and check the configuration.
 
     Raises:
@@ -76,6 +77,26 @@ def load(sources: Sequence[str]) -> Configuration:
     return Configuration(
         config, Settings.parse(config), used, datetime.now(timezone.utc)
     )
+
+
+def refuse_password(option: str, url: str) -> None:
+    """Let no password stand on the command line.
+
+    Raises:
+        Wrong: one does.
+    """
+    if urlsplit(url).password is not None:
+        raise Wrong(
+            f"{option}: leave the password out of the command line, where others see"
+            " it: PGPASSWORD, PGPASSFILE and PGSERVICE are read."
+        )
+
+
+def lacking(error: ImportError, extra: str) -> Failed:
+    """Say which extra brings what is not installed."""
+    extra = {"psycopg": "postgres"}.get(error.name or "", extra)
+    named = f"tap-utility-intervals[{extra}]"
+    return Failed(f"{error.name} is not installed: pip install '{named}'")
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import click
 from tap_utility_intervals.commands.configuration import (
     Configuration,
     config_option,
-    load,
+    configured,
 )
 from tap_utility_intervals.commands.tables import (
     counted,
@@ -49,7 +49,7 @@ def doctor(*, sources: Sequence[str], stale_days: int, as_json: bool) -> None:
 
     Exit code 1: something needs a person.
     """
-    configuration = load(sources)
+    configuration = configured(sources)
     stale = timedelta(days=stale_days)
     checkups = [
         (provider.title, provider.examine(_run(configuration), stale))

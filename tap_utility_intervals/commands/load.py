@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import click
 from singer_sdk.exceptions import ConfigValidationError
@@ -15,7 +14,9 @@ from tap_utility_intervals.commands.configuration import (
     Failed,
     Wrong,
     config_option,
-    load,
+    configured,
+    lacking,
+    refuse_password,
 )
 from tap_utility_intervals.floor.errors import ConfigError, TapError
 from tap_utility_intervals.floor.garbage import collect_garbage_seldom
@@ -69,7 +70,7 @@ def load_command(  # noqa: PLR0913 - one for each option
     Rows and bookmarks are stored together: whatever ends a load, the next one goes on.
     Exit code 1: something could not be read or stored.
     """
-    configuration = load(sources)
+    configuration = configured(sources)
     from tap_utility_intervals.singer.logs import log_as  # noqa: PLC0415 - takes long
 
     log_as("tap-utility-intervals")
@@ -77,7 +78,7 @@ def load_command(  # noqa: PLR0913 - one for each option
         store = _store(destination, schema, configuration.config)
         from tap_utility_intervals.store import loading  # noqa: PLC0415 - an extra's
     except ImportError as error:
-        raise Failed(_lacking(error)) from None
+        raise lacking(error, "duckdb") from None
     streams = [name.strip() for name in select.split(",")] if select else None
     collect_garbage_seldom()
     try:
@@ -104,11 +105,7 @@ def _store(destination: str, schema: str | None, config: Mapping[str, Any]) -> S
 
         return DuckDB(Path(destination), schema or "main")
     if destination.startswith(DATABASES):
-        if urlsplit(destination).password is not None:
-            raise Wrong(
-                "--into: leave the password out of the command line, where others see"
-                " it: PGPASSWORD, PGPASSFILE and PGSERVICE are read."
-            )
+        refuse_password("--into", destination)
         from tap_utility_intervals.store.postgres import PostgreSQL  # noqa: PLC0415
         from tap_utility_intervals.store.sources import claims  # noqa: PLC0415
 
@@ -122,11 +119,4 @@ def _store(destination: str, schema: str | None, config: Mapping[str, Any]) -> S
     raise Wrong(
         f"--into {destination}: name a DuckDB file, such as {INTO}, a folder for"
         " Parquet files, such as lake/, or postgresql://user@host/database."
-    )
-
-
-def _lacking(error: ImportError) -> str:
-    extra = {"psycopg": "postgres"}.get(error.name or "", "duckdb")
-    return (
-        f"{error.name} is not installed: pip install 'tap-utility-intervals[{extra}]'"
     )

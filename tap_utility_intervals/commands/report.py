@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 
-from tap_utility_intervals.commands.configuration import Failed, Wrong
+from tap_utility_intervals.commands.configuration import (
+    Failed,
+    lacking,
+    refuse_password,
+)
 from tap_utility_intervals.floor.errors import TapError
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -66,11 +69,7 @@ def report(  # noqa: PLR0913 - its options
     It needs no network and no other program than a browser. Nothing in the warehouse is
     changed. More than 100 meters: a table of them, and one file for each beside it.
     """
-    if urlsplit(warehouse).password is not None:
-        raise Wrong(
-            "--warehouse: leave the password out of the command line, where others see"
-            " it: PGPASSWORD, PGPASSFILE and PGSERVICE are read."
-        )
+    refuse_password("--warehouse", warehouse)
     try:
         from tap_utility_intervals.reporting.page import Page  # noqa: PLC0415 - extra
         from tap_utility_intervals.reporting.warehouse import (  # noqa: PLC0415
@@ -87,15 +86,8 @@ def report(  # noqa: PLR0913 - its options
         with asked(warehouse, schema, wanted) as database:
             files = list(write(database, head, out, since.date() if since else None))
     except ImportError as error:
-        raise Failed(_lacking(error)) from None
+        raise lacking(error, "report") from None
     except TapError as error:
         raise Failed(str(error)) from None
     beside = f", and {len(files) - 1} files in {files[0].parent}" if files[1:] else ""
     click.echo(f"{out}{beside}")
-
-
-def _lacking(error: ImportError) -> str:
-    extra = {"psycopg": "postgres"}.get(error.name or "", "report")
-    return (
-        f"{error.name} is not installed: pip install 'tap-utility-intervals[{extra}]'"
-    )

@@ -1,4 +1,4 @@
-"""What all bookmarks have in common: look-back, re-scan day, hashes. Pure.
+"""What all bookmarks have in common: re-scan day, hashes, instants. Pure.
 
 A bookmark is stored in STATE as JSON; instants in it are texts in their one UTC form.
 """

@@ -19,8 +19,6 @@ from tap_utility_intervals.floor.blocks import ENCODER, RowBlock
 from tap_utility_intervals.floor.instants import micros_form
 from tap_utility_intervals.stdout import Lines
 
-__all__ = ["ENCODER", "PageWriter", "Row", "SingerWriter", "rendered"]
-
 Row: TypeAlias = msgspec.Struct | dict[str, Any]
 """A record before it is encoded: a struct where the columns are ours."""
 

@@ -23,6 +23,7 @@ from typing import Any
 import msgspec
 
 from tap_utility_intervals.floor.errors import TapError
+from tap_utility_intervals.providers.streams import source_id
 from tap_utility_intervals.spark.options import OptionError
 from tap_utility_intervals.spark.parts import Part, Result
 
@@ -111,15 +112,11 @@ def _together(results: list[Result]) -> Result:
     return Result(
         max(one.read_at for one in results),
         sorted(done),
-        [one for one in first.entries if _source(one["context"]) in done],
+        [one for one in first.entries if source_id(one["context"]) in done],
         [row for row in first.coverage if row.source in done],
         sorted({failure for one in results for failure in one.failed}),
         sorted({source for one in results for source in one.gone}),
     )
-
-
-def _source(context: dict[str, str]) -> str:
-    return " ".join(value for name, value in context.items() if name != "provider")
 
 
 def _publish(path: Path, content: bytes) -> None:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tap_utility_intervals.floor.blocks import ENCODER
 from tap_utility_intervals.floor.values import loads
 from tap_utility_intervals.providers.own_shape import Shape, shaped
-from tap_utility_intervals.singer.writer import ENCODER
 from tests.providers.reading import leaves
 
 SCHEMA: dict[str, Any] = {

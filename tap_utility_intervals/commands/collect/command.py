@@ -26,8 +26,8 @@ from tap_utility_intervals.commands.configuration import (
     Wrong,
     config_option,
     config_words,
+    configured,
     explained,
-    load,
 )
 from tap_utility_intervals.commands.tables import counted, day, days, stretch
 from tap_utility_intervals.providers.utilityapi.collecting.prospects import (
@@ -94,7 +94,7 @@ def plan(
     as_json: bool,
 ) -> None:
     """Show what a collection would add. Sends nothing."""
-    with explained(), Account(load(sources)) as account:
+    with explained(), Account(configured(sources)) as account:
         found = account.prospects(account.meters(named), months)
         since, until = account.span(months)
     rows = [_prospect_row(item) for item in found]
@@ -192,7 +192,7 @@ def start(
     Meters that are being collected, that already cover the span, or whose authorization
     has ended are left out.
     """
-    with explained(), Account(load(sources)) as account, account.alone():
+    with explained(), Account(configured(sources)) as account, account.alone():
         meters = account.named(named)
         found = account.prospects(meters, months)
         tell_left_out((p.listed.uid, p.obstacle) for p in found)
@@ -242,7 +242,7 @@ def monitor(  # noqa: PLR0913 - one for each option
     """
     if refresh_day is not None and frequency != "monthly":
         raise Wrong("--refresh-day goes with --frequency monthly only.")
-    with explained(), Account(load(sources)) as account, account.alone():
+    with explained(), Account(configured(sources)) as account, account.alone():
 
         def obstacle(meter: ListedMeter) -> str | None:
             return monitoring_obstacle(meter, account.grants, frequency, refresh_day)

@@ -12,8 +12,8 @@ from tap_utility_intervals.commands.collect.account import Account
 from tap_utility_intervals.commands.collect.meters import meters_option, show_meters
 from tap_utility_intervals.commands.configuration import (
     config_option,
+    configured,
     explained,
-    load,
 )
 from tap_utility_intervals.commands.tables import counted, names
 from tap_utility_intervals.providers.utilityapi.entities import ListedMeter
@@ -49,7 +49,7 @@ def status(  # noqa: PLR0913 - one for each option
 
     Exit code 1: a collection failed, or was not done in time.
     """
-    with explained(), Account(load(sources)) as account:
+    with explained(), Account(configured(sources)) as account:
         meters = account.named(named) if named else account.meters(None)
         if wait:
             watch = watching.lines if as_json else watching.best()

@@ -23,12 +23,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import requests
 
+from tap_utility_intervals.floor.blocks import ENCODER
 from tap_utility_intervals.floor.limiter import Limiter
 from tap_utility_intervals.floor.outcomes import Report
 from tap_utility_intervals.providers.http import Transport
 from tap_utility_intervals.providers.streams import SessionStream
 from tap_utility_intervals.singer.state import Bookmarks
-from tap_utility_intervals.singer.writer import ENCODER
 from tap_utility_intervals.tap import TapUtilityIntervals
 
 SEEDS = Path(__file__).parents[2] / "fixtures" / "fuzz"

@@ -10,7 +10,7 @@ import pytest
 
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.outcomes import Outcome
-from tap_utility_intervals.providers.nectar.intervals.windows import Reading
+from tap_utility_intervals.providers.nectar.intervals.windows import Walk
 from tap_utility_intervals.sandbox import Series, make_uuid
 from tests.providers.nectar.conftest import Serve
 from tests.providers.nectar.harness import (
@@ -64,12 +64,12 @@ def test_the_past_is_found_where_only_requests_with_an_end_are_answered(
 def test_totals_that_promise_more_than_comes_are_told_and_every_row_comes(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = Reading.count
+    honest = Walk.count
 
-    def count(self: Reading, start: datetime | None) -> int:
+    def count(self: Walk, start: datetime | None) -> int:
         return honest(self, start) + (start is None or start.day % 2)
 
-    monkeypatch.setattr(Reading, "count", count)
+    monkeypatch.setattr(Walk, "count", count)
     world = world_of(connection("a", kwh_meter("a", hourly("a", 40))))
     result = intervals(serve(world))
     assert result.values == expected(world)

@@ -14,7 +14,7 @@ from tap_utility_intervals.providers.nectar.bookmarks import (
     begin,
     fingerprint,
 )
-from tap_utility_intervals.providers.nectar.intervals.job import Tally
+from tap_utility_intervals.providers.nectar.intervals.job import RowsBefore
 
 moments = st.integers(946_684_800, 1_893_456_000).map(
     lambda n: datetime.fromtimestamp(n, timezone.utc)
@@ -98,7 +98,7 @@ def test_a_fingerprint_knows_sets_not_orders() -> None:
 def test_a_tally_counts_what_lies_before(
     starts: list[datetime], limits: list[datetime]
 ) -> None:
-    tally = Tally(5)
+    tally = RowsBefore(5)
     half = len(starts) // 2
     tally.add(starts[:half])
     tally.add(starts[half:])

@@ -6,11 +6,11 @@ from array import array
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from tap_utility_intervals.floor import errors
-from tap_utility_intervals.floor.instants import earlier, seconds_form
+from tap_utility_intervals.floor.instants import FAR, earlier, seconds_form
 from tap_utility_intervals.floor.records import IntervalRecord
 from tap_utility_intervals.providers.http import Params
 from tap_utility_intervals.providers.nectar.census import Census
@@ -26,8 +26,6 @@ SECOND = timedelta(seconds=1)
 """The next start that can be asked for: a bound has whole seconds."""
 FEW = 6
 """How often a newer start than the newest so far is asked for."""
-
-_LATEST = datetime.max.replace(tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +302,7 @@ def _earlier(start: datetime | None, by: timedelta) -> datetime | None:
 def _padded(stop: datetime | None, padding: timedelta | None) -> datetime | None:
     if stop is None or padding is None:
         return None
-    return stop + padding if _LATEST - stop > padding else None
+    return stop + padding if FAR - stop > padding else None
 
 
 def _named(span: Span) -> str:

@@ -33,11 +33,10 @@ from tap_utility_intervals.providers.nectar.intervals.fetch import (
     FilterIgnored,
     Span,
 )
-from tap_utility_intervals.providers.nectar.intervals.windows import Reading
+from tap_utility_intervals.providers.nectar.intervals.shared import in_events
+from tap_utility_intervals.providers.nectar.intervals.windows import Walk
 from tap_utility_intervals.providers.nectar.mapping.intervals import in_order
 
-ROWS_AT_ONCE = 5_000
-"""In one event: large enough to cost nothing a row, small enough to wait in memory."""
 TOLD = 3
 """How many unreadable times an error shows."""
 COUNTS = 3
@@ -61,7 +60,7 @@ class Wish:
     """Whether all meters of the connection were listed."""
 
 
-class Tally:
+class RowsBefore:
     """Counts the rows that lie before where the next run will begin."""
 
     def __init__(self, before: int | None) -> None:
@@ -113,18 +112,18 @@ class ConnectionJob:
     def __init__(
         self,
         context: Context,
-        reading: Reading,
+        walk: Walk,
         old: Mark | None,
         terms: Terms,
         wish: Wish,
     ) -> None:
         """Prepare; nothing is asked yet."""
         self.context = context
-        self.reading = reading
+        self.walk = walk
         self.old = old
         self.terms = terms
         self.wish = wish
-        self.report = reading.client.report
+        self.report = walk.client.report
         self.overlaps = Overlaps()
         self.is_countable = True
         self._unreadable: list[str] = []
@@ -137,18 +136,18 @@ class ConnectionJob:
         return source_events(self.context, self._events())
 
     def _events(self) -> Iterator[Rows | Reached | Covered]:
-        read_at = self.reading.client.transport.clock.now()
+        read_at = self.walk.client.transport.clock.now()
         wish, mark = self.wish, self._plan()
         start = mark.resume if mark.resume is not None else self.terms.since
         if wish.end is not None and start is not None and start >= wish.end:
             return
-        tally = Tally(self._rows_before(start))
+        tally = RowsBefore(self._rows_before(start))
         first = start
         if start is not None and start == self.terms.since:
             # Nothing was read before: bounds that Nectar reads in another zone must
             # not cut off the first hours.
             first = earlier(start, OUTSIDE)
-        spans = self.reading.walk(first, wish.end)
+        spans = self.walk.spans(first, wish.end)
         for span, batch in spans:
             yield from self._rows(batch)
             seen = [row.interval_start for row in batch.rows]
@@ -176,7 +175,7 @@ class ConnectionJob:
         start = self.wish.start
         if start is None or self.stretches or self._is_backfill:
             return
-        newest = self.reading.newest()
+        newest = self.walk.newest()
         if newest is not None and newest < start:
             what = "nectar: a connection has data only before start_date"
             self.report.warn_of(what, newest.date().isoformat())
@@ -227,12 +226,12 @@ class ConnectionJob:
 
     def _count_before(self, moment: datetime) -> int | None:
         """How many rows lie between the start date and a moment, if Nectar can tell."""
-        if not self.reading.is_counted:
+        if not self.walk.is_counted:
             return None
         try:
-            return self.reading.count(self.terms.since) - self.reading.count(moment)
+            return self.walk.count(self.terms.since) - self.walk.count(moment)
         except (errors.TooWide, FilterIgnored):
-            self.reading.is_counted = False
+            self.walk.is_counted = False
             return None
 
     @property
@@ -241,10 +240,10 @@ class ConnectionJob:
         if self._unreadable:
             times = ", ".join(self._unreadable[:TOLD])
             problem = f"sent {len(self._unreadable)} intervals with unreadable times"
-            return self.reading.error(f"{problem}, such as {times}")
+            return self.walk.error(f"{problem}, such as {times}")
         if self._nameless:
-            return self.reading.error(f"sent {self._nameless} intervals without an id")
-        return self.reading.loss
+            return self.walk.error(f"sent {self._nameless} intervals without an id")
+        return self.walk.loss
 
     def _rows(self, batch: Batch) -> Iterator[Rows]:
         """The rows of a window in order, each with a key of its own."""
@@ -261,7 +260,7 @@ class ConnectionJob:
                 and (end is None or row.interval_start < end)
             ]
         )
-        known = self.reading.known
+        known = self.walk.known
         warnings = {
             "nectar: an interval came twice, its newest form is kept": batch.doubled,
             "nectar: intervals of another datasource type than was asked for are left "
@@ -294,19 +293,18 @@ class ConnectionJob:
         if rows:
             begin, end = rows[0].interval_start, max([row.interval_end for row in rows])
             self.stretches.append(Stretch(begin, end, len(rows)))
-        for first in range(0, len(rows), ROWS_AT_ONCE):
-            yield Rows(rows[first : first + ROWS_AT_ONCE])
+        yield from in_events(rows)
 
-    def _tally(self, tally: Tally, batch: Batch) -> None:
+    def _tally(self, tally: RowsBefore, batch: Batch) -> None:
         """Count the rows, unless Nectar counts them in another way."""
         self.is_countable = self.is_countable and not batch.doubled
-        if batch.doubled or batch.strays or not self.reading.is_counted:
+        if batch.doubled or batch.strays or not self.walk.is_counted:
             tally.forget()
         since = self.terms.since
         tally.add([s for s in batch.starts if since is None or s >= since])
 
     def _counted(
-        self, mark: Mark, tally: Tally, span: Span, *, finally_: bool = False
+        self, mark: Mark, tally: RowsBefore, span: Span, *, finally_: bool = False
     ) -> Mark:
         """The mark with how many rows lie before where the next run will begin."""
         limits = [span.stop]

@@ -7,7 +7,7 @@ connections, and each has its intervals.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import chain
 
@@ -17,6 +17,7 @@ from tap_utility_intervals.providers.nectar.listing import Connection
 from tap_utility_intervals.providers.nectar.mapping.intervals import newer
 
 ROWS_AT_ONCE = 5_000
+"""In one event: large enough to cost nothing a row, small enough to wait in memory."""
 
 
 def groups(connections: Iterable[Connection]) -> list[list[Connection]]:
@@ -54,9 +55,14 @@ def merged(events: Iterable[Event], accounts: AbstractSet[str]) -> Iterator[Even
         else:
             rest.append(event)
     rows = sorted(held.values(), key=lambda row: (row.interval_start, row.meter_key))
+    yield from in_events(rows)
+    yield from rest
+
+
+def in_events(rows: Sequence[IntervalRecord]) -> Iterator[Rows]:
+    """Rows in their order, not too many in one event."""
     for first in range(0, len(rows), ROWS_AT_ONCE):
         yield Rows(rows[first : first + ROWS_AT_ONCE])
-    yield from rest
 
 
 def _hold(

@@ -12,7 +12,7 @@ from tap_utility_intervals.providers.nectar.bookmarks import Mark, Terms
 from tap_utility_intervals.providers.nectar.client import Client
 from tap_utility_intervals.providers.nectar.intervals.job import ConnectionJob, Wish
 from tap_utility_intervals.providers.nectar.intervals.shared import merged
-from tap_utility_intervals.providers.nectar.intervals.windows import Reading
+from tap_utility_intervals.providers.nectar.intervals.windows import Walk
 from tap_utility_intervals.providers.nectar.mapping.intervals import Intervals
 
 
@@ -31,10 +31,10 @@ class ConnectionTask:
     def events(self, client: Client, run: Run) -> Iterator[Event]:
         """Read them."""
         wish = self.wish
-        reading = Reading(
+        walk = Walk(
             client, self.to_record, self.filters, run.settings.window, wish.started
         )
-        events = ConnectionJob(self.context, reading, self.old, self.terms, wish)()
+        events = ConnectionJob(self.context, walk, self.old, self.terms, wish)()
         return events if wish.knows_meters else held_back(events)
 
 

@@ -18,6 +18,8 @@ from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 
 from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.instants import FAR
+from tap_utility_intervals.providers.bookmarks import DAY
 from tap_utility_intervals.providers.http import Params
 from tap_utility_intervals.providers.nectar.client import Client
 from tap_utility_intervals.providers.nectar.intervals.fetch import (
@@ -31,7 +33,6 @@ from tap_utility_intervals.providers.nectar.intervals.fetch import (
 from tap_utility_intervals.providers.nectar.intervals.proof import Proof
 from tap_utility_intervals.providers.nectar.mapping.intervals import Intervals
 
-DAY = timedelta(days=1)
 WIDEST = timedelta(days=30)
 """A quarter-hourly meter has a page a day, an answer ten seconds: nectar.md#errors."""
 MOST_ROWS = 10_000
@@ -47,15 +48,13 @@ DAWN = datetime(2000, 1, 1, tzinfo=timezone.utc)
 CALM = 4
 """After so many windows in a row, a connection is tried with wider ones again."""
 
-_LATEST = datetime.max.replace(tzinfo=timezone.utc)
-
 
 class _Doubtful(Exception):  # noqa: N818 - it says what happened
     """Counts and what comes do not agree, however it is asked for."""
 
 
-class Reading:
-    """One connection, in one run, in one thread."""
+class Walk:
+    """Reads one connection, in one run, in one thread."""
 
     def __init__(
         self,
@@ -91,7 +90,7 @@ class Reading:
         self._totals[start] = self._spans.count(start)
         return self._totals[start]
 
-    def walk(
+    def spans(
         self, start: datetime | None, stop: datetime | None
     ) -> Iterator[tuple[Span, Batch]]:
         """Read [start, stop), without a stop to the end of time, in ascending spans.
@@ -210,7 +209,7 @@ class Reading:
         return edge, inside
 
     def _edge(self, cursor: datetime, stop: datetime | None) -> datetime | None:
-        if (stop or _LATEST) - cursor <= self._width:
+        if (stop or FAR) - cursor <= self._width:
             return stop
         return (cursor + self._width).replace(microsecond=0)
 
