@@ -10,6 +10,7 @@ import _thread
 import errno
 import io
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterable, Iterator
@@ -161,6 +162,18 @@ def _write_whole(binary: io.BufferedIOBase | io.RawIOBase, piece: bytes) -> int:
     while left:
         left = left[binary.write(left) or 0 :]
     return len(piece)
+
+
+@contextmanager
+def as_before(*signals: int) -> Iterator[None]:
+    """Leave the handlers of signals as they are; the SDK's plugins set their own."""
+    before = {one: signal.getsignal(one) for one in signals}
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # not in the main thread: nobody has set any
+            for one, handler in before.items():
+                signal.signal(one, handler)
 
 
 @contextmanager

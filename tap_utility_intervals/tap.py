@@ -208,7 +208,7 @@ class TapUtilityIntervals(HookedTap):
         """Write the catalog, whole or not at all."""
         text = self.catalog_json_text
         try:
-            self.pages.lines.write([f"{text}\n".encode()])
+            self.writer.lines.write([f"{text}\n".encode()])
         except OutputGone as gone:
             self._leave(runs.ILL, gone)
         return text

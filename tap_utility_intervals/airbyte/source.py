@@ -21,7 +21,7 @@ from tap_utility_intervals.airbyte.reading import Reading, make_tap
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.limiter import Stopped
 from tap_utility_intervals.settings.checks import refuse_unknown
-from tap_utility_intervals.stdout import OutputGone
+from tap_utility_intervals.stdout import OutputGone, as_before
 from tap_utility_intervals.tap import TapUtilityIntervals
 
 CHECK_RETRIES = 2
@@ -101,12 +101,8 @@ def _asking(config: dict[str, Any], output: Output) -> TapUtilityIntervals:
     Raises:
         ConfigValidationError: when a setting cannot be used.
     """
-    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with as_before(signal.SIGINT, signal.SIGTERM):
         return make_tap(config, {}, output)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _ping(tap: TapUtilityIntervals) -> list[str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
+from signal import SIGINT, SIGTERM
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import pyarrow as pa
@@ -15,7 +14,7 @@ from typing_extensions import override
 from tap_utility_intervals.arrow.batches import Warn, batch
 from tap_utility_intervals.floor.blocks import RowBlock
 from tap_utility_intervals.floor.errors import ConfigError
-from tap_utility_intervals.stdout import Lines
+from tap_utility_intervals.stdout import Lines, as_before
 from tap_utility_intervals.tap import TapUtilityIntervals
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def read(
         ConfigValidationError: a setting cannot be used.
         ConfigError: a setting would have no effect, or there is no such stream.
     """
-    with as_before(signal.SIGINT, signal.SIGTERM):  # the caller's business
+    with as_before(SIGINT, SIGTERM):  # the caller's business
         tap = ArrowTap.of(config, bookmarks)
     try:
         tap.select(streams)
@@ -223,15 +222,3 @@ class Gathered:
         if self._rows:
             rows, self._rows = self._rows, []
             self._batches.append(batch(self._stream, rows, self._warn))
-
-
-@contextmanager
-def as_before(*signals: int) -> Iterator[None]:
-    """Leave the handlers of signals as they are; the SDK sets its own."""
-    try:
-        before = {one: signal.getsignal(one) for one in signals}
-        yield
-        for one, handler in before.items():
-            signal.signal(one, handler)
-    except ValueError:  # not in the main thread: the SDK has set none, either
-        return

@@ -7,7 +7,7 @@ from typing import Literal
 
 import click
 
-from tap_utility_intervals.commands.configuration import Failed
+from tap_utility_intervals.commands.configuration import lacking
 
 SCHEMAS = {"duckdb": "main", "postgres": "utility_intervals"}
 
@@ -32,10 +32,7 @@ def models_command(
     try:
         from tap_utility_intervals.reporting import models  # noqa: PLC0415 - an extra's
     except ImportError as error:
-        raise Failed(
-            f"{error.name} is not installed:"
-            " pip install 'tap-utility-intervals[report]'"
-        ) from None
+        raise lacking(error, "report") from None
     try:
         known = models.Models(
             database, "", schema or SCHEMAS[database], models.variables(pairs)

@@ -71,8 +71,8 @@ class HookedTap(Tap):
         """Let go of all connections; may be called twice, and from a signal handler."""
 
     @property
-    def pages(self) -> PageWriter:
-        """The writer of messages."""
+    def writer(self) -> PageWriter:
+        """What writes messages, a page of records at a time."""
         return cast("PageWriter", self.message_writer)
 
     @classmethod

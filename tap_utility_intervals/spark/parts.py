@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, cast
 import pyarrow as pa
 from msgspec import Struct
 
-from tap_utility_intervals.arrow.reading import ArrowTap, Batch, as_before
+from tap_utility_intervals.arrow.reading import ArrowTap, Batch
 from tap_utility_intervals.floor.errors import TapError
 from tap_utility_intervals.floor.outcomes import Outcome
 from tap_utility_intervals.floor.records import CoverageRecord
+from tap_utility_intervals.stdout import as_before
 
 if TYPE_CHECKING:
     from tap_utility_intervals.providers.base import Task
