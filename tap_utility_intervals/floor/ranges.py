@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from tap_utility_intervals.floor.instants import EARLIEST, as_utc
+from tap_utility_intervals.floor.values import LARGEST_INTEGER
 
 Range: TypeAlias = tuple[datetime, datetime]
 """`[start, end)` as two aware instants."""
@@ -37,6 +38,15 @@ class Window:
             object.__setattr__(self, "start", as_utc(self.start))
             if self.start > self.end:
                 raise ValueError("a window starts after its end")
+
+
+def whole_seconds(length: timedelta) -> int | None:
+    """Return a length in whole seconds, rounded: 14:59.999999 is a quarter of an hour.
+
+    None if they are more than the schemas' integers hold.
+    """
+    seconds = round(length.total_seconds())
+    return seconds if abs(seconds) <= LARGEST_INTEGER else None
 
 
 def merge(ranges: Iterable[Range], gap: timedelta = _ZERO) -> list[Range]:

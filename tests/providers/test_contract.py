@@ -180,6 +180,14 @@ def heard(subject: Subject, *said: Said, **settings: Any) -> Run:
         return subject.sync(sandbox, **settings)
 
 
+def test_a_length_is_rounded_to_whole_seconds(subject: Subject) -> None:
+    start = "2026-03-01T01:00:00Z"
+    ends = ("01:14:59.999999Z", "01:15:00Z", "01:15:00.400000Z")
+    for end in ends:
+        (row,) = told(subject, Said(start, f"2026-03-01T{end}"))
+        assert row["interval_seconds"] == 900
+
+
 @pytest.mark.parametrize(
     "form",
     [

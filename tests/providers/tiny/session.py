@@ -21,6 +21,7 @@ from tap_utility_intervals.floor.instants import (
     parse_instant,
 )
 from tap_utility_intervals.floor.limiter import Limiter
+from tap_utility_intervals.floor.ranges import whole_seconds
 from tap_utility_intervals.floor.records import IntervalRecord, MeterRecord, UsageRecord
 from tap_utility_intervals.floor.units import normalize, unit
 from tap_utility_intervals.floor.values import Values, loads
@@ -236,7 +237,7 @@ def _interval(meter: str, reading: Entity) -> IntervalRecord:
         channel=channel_name(None, sent),
         interval_start=start,
         interval_end=end,
-        interval_seconds=round((end - start).total_seconds()),
+        interval_seconds=whole_seconds(end - start),
         quantity=quantity,
         unit=sent.name,
         unit_raw=reading.get("unit") or None,

@@ -14,8 +14,9 @@ import msgspec
 from msgspec import Raw
 
 from tap_utility_intervals.floor import channels, units
+from tap_utility_intervals.floor.ranges import whole_seconds
 from tap_utility_intervals.floor.records import Commodity, IntervalRecord
-from tap_utility_intervals.floor.values import LARGEST_INTEGER, loads
+from tap_utility_intervals.floor.values import loads
 from tap_utility_intervals.providers.nectar.mapping.identity import (
     METER,
     PROVIDER,
@@ -91,7 +92,7 @@ class Intervals:
         made: list[tuple[datetime | None, IntervalRecord | None]] = []
         forms: dict[object, tuple[Callable[[], IntervalRecord], units.Unit | None]] = {}
         times = zip(starts, ends, created, updated, strict=True)
-        length, seconds = timedelta(), _seconds(timedelta())
+        length, seconds = timedelta(), whole_seconds(timedelta())
         for row, (start, end, creation, update) in zip(rows, times, strict=True):
             usage = bytes(row.usage)
             digits = usage[1:-1] if usage[:1] == b'"' else usage
@@ -107,7 +108,7 @@ class Intervals:
             copy, other = form
             if end - start != length:
                 length = end - start
-                seconds = _seconds(length)
+                seconds = whole_seconds(length)
             record = copy()
             record.interval_start = start
             record.interval_end = end
@@ -151,7 +152,7 @@ class Intervals:
             channel=channels.channel_name(None, unit),
             interval_start=start,
             interval_end=end,
-            interval_seconds=_seconds(end - start),
+            interval_seconds=whole_seconds(end - start),
             utc_offset_seconds=offset,
             quantity=quantity,
             unit=unit.name,
@@ -192,12 +193,6 @@ class Intervals:
                 known.commodity or self._fallback,
             )
         return found
-
-
-def _seconds(length: timedelta) -> int | None:
-    """Whole seconds; None if they are more than the schema's integers hold."""
-    seconds = round(length.total_seconds())
-    return seconds if abs(seconds) <= LARGEST_INTEGER else None
 
 
 def _identifiers(sent: bytes) -> Any:  # noqa: ANN401 - JSON

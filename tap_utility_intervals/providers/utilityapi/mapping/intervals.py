@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -16,6 +16,7 @@ from msgspec import Raw
 
 from tap_utility_intervals.floor.blocks import RowBlock
 from tap_utility_intervals.floor.instants import as_utc, micros_form
+from tap_utility_intervals.floor.ranges import whole_seconds
 from tap_utility_intervals.floor.records import (
     Commodity,
     IntervalRecord,
@@ -23,7 +24,7 @@ from tap_utility_intervals.floor.records import (
     Quality,
 )
 from tap_utility_intervals.floor.units import Unit, normalize, read_number
-from tap_utility_intervals.floor.values import LARGEST_INTEGER, Values, as_text
+from tap_utility_intervals.floor.values import Values, as_text
 from tap_utility_intervals.providers.utilityapi.mapping.channels import (
     OWN,
     Channel,
@@ -101,8 +102,8 @@ def _block(
     values: dict[str, Sequence[Any]] = {"interval_start": starts, "interval_end": ends}
     lengths = [end - start for start, end in zip(starts, ends, strict=True)]
     if lengths.count(lengths[0]) < len(lengths):
-        values["interval_seconds"] = list(map(_seconds, lengths))
-    span = starts[0], ends[0], _seconds(lengths[0]), part.offset
+        values["interval_seconds"] = list(map(whole_seconds, lengths))
+    span = starts[0], ends[0], whole_seconds(lengths[0]), part.offset
     width = len(channels)
     forms = []
     normalized = numbers
@@ -126,19 +127,13 @@ def _converted(numbers: Sequence[str], meant: Unit) -> Sequence[str]:
     return [str(normalize(Decimal(number), meant)) for number in numbers]
 
 
-def _seconds(length: timedelta) -> int | None:
-    """Whole seconds; None if they are more than the schema's integers hold."""
-    seconds = length.days * 86400 + length.seconds
-    return seconds if -LARGEST_INTEGER <= seconds <= LARGEST_INTEGER else None
-
-
 def _one_by_one(
     part: Part, said: Sequence[Said], times: Times, common: _Common, warn: Warn
 ) -> list[IntervalRecord]:
     """The rows of readings of any kind."""
     made: list[IntervalRecord] = []
     for start, end, (kwh, points) in zip(*times, said, strict=True):
-        span = (start, end, _seconds(end - start), part.offset)
+        span = (start, end, whole_seconds(end - start), part.offset)
         if not points:
             made.append(_row(common, span, OWN, OWN.name, kwh, None, warn))
             continue
