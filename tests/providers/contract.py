@@ -53,6 +53,8 @@ class Billed:
 
     first: str | None
     last: str | None
+    name: str = ""
+    """Its id, if it is to be a certain one."""
 
 
 class Subject(ABC):

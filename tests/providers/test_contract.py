@@ -227,6 +227,22 @@ def test_a_reading_whose_time_cannot_be_read_fails_its_source_and_is_told(
     assert len(run.rows("intervals")) <= 1
 
 
+@pytest.mark.parametrize("provider", NAMES)
+def test_two_bills_under_one_id_fail_their_source_and_are_told(provider: str) -> None:
+    subject = subject_of(provider)
+    house = House("101", bills=a_bill())
+    days = ("2026-01-01", "2026-01-31"), ("2026-02-01", "2026-02-28")
+    billed = [Billed(*period, name="same") for period in days]
+    with Sandbox(subject.world(house)) as sandbox:
+        subject.bill(sandbox, house, *billed, Billed("2025-12-01", "2025-12-31"))
+        run = subject.sync(sandbox)
+    assert run.failed
+    assert "without a" in " ".join(run.tap.report.reasons.values())
+    assert len(run.rows("usage")) == 2
+    sources = [*run.tap.report.sources(subject.name).values()]
+    assert Outcome.FAILED in sources
+
+
 def test_readings_that_overlap_or_end_before_they_start_are_kept_and_told(
     subject: Subject,
 ) -> None:

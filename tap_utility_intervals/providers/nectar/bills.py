@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
+from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.instants import micros_form
 from tap_utility_intervals.floor.periods import is_wanted
 from tap_utility_intervals.floor.values import Values
@@ -30,17 +31,19 @@ from tap_utility_intervals.providers.base import (
 from tap_utility_intervals.providers.bookmarks import DAY, moment
 from tap_utility_intervals.providers.http import Params
 from tap_utility_intervals.providers.nectar.bookmarks import Mark, Terms
-from tap_utility_intervals.providers.nectar.client import Client
+from tap_utility_intervals.providers.nectar.client import A_PAGE, Client
 from tap_utility_intervals.providers.nectar.mapping.bills import usage_record
 from tap_utility_intervals.providers.nectar.mapping.identity import MeterKeys
 from tap_utility_intervals.providers.nectar.objects import (
     Entity,
+    Page,
     entity_page,
     objects,
     text,
 )
 
 UPDATED = ("dateType", "UPDATED_DATE")
+BILLED = ("dateType", "BILL_DATE")
 
 
 class _FilterIgnored(Exception):  # noqa: N818 - it says what happened
@@ -84,7 +87,8 @@ class CompanyJob:
         self.path = f"/{self.resource}/company/{quote(context['company_id'], safe='')}"
         self.source = f"company {context['company_id']}"
         self.scans = self.terms.must_scan(self.old)
-        self._taken: set[str] = set()
+        self._taken: dict[str, tuple[str | None, str | None]] = {}
+        """The periods of the entries that came, by id."""
         self._latest: str | None = None
         self._oldest: str | None = None
 
@@ -104,8 +108,9 @@ class CompanyJob:
                     "filtered by dateType: all of it is read"
                 )
         if self.scans:
-            for rows in self._read(self._params(("dateType", "BILL_DATE"))):
+            for rows in self._read(self._params(BILLED)):
                 yield from self.wanted(rows)
+            self._prove()
         yield Reached(self.context, self._mark().state(micros_form))
 
     def _updated(self, old: Mark, seen: datetime) -> Iterator[Rows]:
@@ -129,8 +134,7 @@ class CompanyJob:
             raise _FilterIgnored
         before = _midnight(old.oldest - timedelta.resolution)
         asked = self._params(UPDATED, ("endDate", before[:10]))
-        page = self.client.page(self.path, asked, 1, self.decode, self.source)
-        if any(_updated(row) > before for row in page.items):
+        if any(_updated(row) > before for row in self._page(asked).items):
             raise _FilterIgnored
 
     def _read(self, params: Params) -> Iterator[list[Entity]]:
@@ -139,19 +143,43 @@ class CompanyJob:
         Raises:
             errors.BadAnswer: it never did, or has rows that cannot be told apart.
         """
+        shared: set[str] = set()
         for census in self.client.attempts(self.path, self.source):
             pages = self.client.pages(self.path, params, self.decode, self.source)
             for page, ids in self.client.counted(census, pages):
-                fresh = {
-                    name: row
-                    for name, row in zip(ids, page.items, strict=True)
-                    if name and name not in self._taken
-                }
-                self._taken.update(fresh)
+                fresh: dict[str, Entity] = {}
+                for name, row in zip(ids, page.items, strict=True):
+                    if name and name not in self._taken:
+                        fresh[name], self._taken[name] = row, _period(row)
+                    elif name and self._taken[name] != _period(row):
+                        shared.add(name)
                 yield self._of_types(fresh.values())
-        if census.nameless:
-            problem = f"sent {census.nameless} entries without an id"
-            raise self.client.error(self.path, problem, self.source)
+        if lost := census.nameless + len(shared):
+            raise self._error(f"sent {lost} entries without an id of their own")
+
+    def _prove(self) -> None:
+        """Look from the middle of a long list on for what did not come with it.
+
+        Raises:
+            errors.BadAnswer: there is something: lists end at some number.
+        """
+        days = sorted(last for _, last in self._taken.values() if last)
+        if len(days) < A_PAGE:
+            return
+        for bound in ("startDate", "endDate"):
+            asked = self._params(BILLED, (bound, days[len(days) // 2][:10]))
+            pages = [self._page(asked)]
+            if pages[0].has_next and pages[0].pages:
+                pages.append(self._page(asked, pages[0].pages))
+            names = {text(row.get("id")) for page in pages for row in page.items}
+            if not names - {None} <= self._taken.keys():
+                raise self._error("lists fewer entries than it has")
+
+    def _page(self, params: Params, number: int = 1) -> Page[Entity]:
+        return self.client.page(self.path, params, number, self.decode, self.source)
+
+    def _error(self, problem: str) -> errors.BadAnswer:
+        return self.client.error(self.path, problem, self.source)
 
     def saw(self, updated: Iterable[str | None]) -> None:
         """Remember the latest update, if it is none of the future."""
@@ -215,6 +243,10 @@ class CompanyJob:
 def _midnight(moment: datetime) -> str:
     """When a day begins, as times of updates are written here."""
     return f"{moment.date().isoformat()}T00:00:00.000000Z"
+
+
+def _period(row: Entity) -> tuple[str | None, str | None]:
+    return text(row.get("startDate")), text(row.get("endDate"))
 
 
 def _updated(row: Entity) -> str:

@@ -83,7 +83,7 @@ class BillJob:
         self.listed_at = task.listed_at
         self.is_incomplete = False
         self.nameless: Counter[str] = Counter()
-        """How many bills came without a uid, by meter."""
+        """How many bills came without a uid of their own, by meter."""
 
     def events(self) -> Iterator[Event]:
         """Per meter: its bills, its bookmark, and the end.
@@ -156,6 +156,8 @@ class BillJob:
         if record.unreadable:
             self.warn("a value of a bill could not be read and is null")
         known = found[meter.uid].get(record.usage_id)
+        if known and _period(known) != _period(record):
+            self.nameless[meter.uid] += 1
         if known and (known.source_updated_at or "") > (record.source_updated_at or ""):
             return
         found[meter.uid][record.usage_id] = record
@@ -195,7 +197,7 @@ class BillJob:
         if rows:
             yield Rows(self.rows(rows))
         if nameless:
-            raise _wrong(meter, f"sent {nameless} bills without a uid")
+            raise _wrong(meter, f"sent {nameless} bills without a uid of their own")
         if self.is_incomplete:
             self.warn("an answer is marked incomplete; the meter's bookmark stays")
         else:

@@ -65,7 +65,7 @@ class Nectar(Subject):
     def bill(self, sandbox: Sandbox, house: House, *billed: Billed) -> None:
         rows = [
             {
-                "id": f"bill-{number}",
+                "id": one.name or f"bill-{number}",
                 "created": "2026-03-20T00:00:00Z",
                 "updated": "2026-03-20T00:00:00Z",
                 "startDate": one.first,

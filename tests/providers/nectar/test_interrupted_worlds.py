@@ -66,7 +66,7 @@ class Part(Odd):
     def rename(self) -> None:
         """Let its meter have one more identifier."""
         self.meter_numbers = (*self.meter_numbers, str(len(self.meter_numbers) + 1))
-        self.rows = [self.place(row) for row in self.rows]
+        self.rows = [{**row, "identifiers": self.identifiers} for row in self.rows]
 
 
 @dataclass(frozen=True)

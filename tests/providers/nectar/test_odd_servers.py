@@ -327,3 +327,12 @@ def test_a_row_that_is_listed_twice_hides_no_hole() -> None:
     rows = [r for r in hours(3_000) if not 1_000 <= int(r["usage"]) < 1_720]
     run = Odd([*rows, row_at(5)], arrive=arrive).sync()
     assert numbers(run) == list(range(3_000))
+
+
+@pytest.mark.parametrize("rows_of_an_id", [2, 7, 200])
+def test_readings_that_share_an_id_all_come_or_it_is_told(rows_of_an_id: int) -> None:
+    rows = [{**row, "id": f"i{n // rows_of_an_id}"} for n, row in enumerate(hours(200))]
+    with nobody_waits():
+        run = Odd(rows).sync()
+    assert numbers(run) == list(range(200)) or run.tap.report.failed
+    assert len(set(numbers(run))) == len(numbers(run))

@@ -257,3 +257,26 @@ def test_a_usage_entry_names_its_meter_by_identifiers_at_last(serve: Serve) -> N
         assert opened.directory.meter_keys.of_usage(other) is None
     finally:
         opened.close()
+
+
+@pytest.mark.parametrize("order", ["start", "created", "shuffled"])
+@pytest.mark.parametrize("is_capped", [False, True])
+def test_a_list_that_ends_at_some_number_is_told(
+    serve: Serve, order: str, *, is_capped: bool
+) -> None:
+    begin = epoch("2025-09-01T05:00:00Z")
+    edges = list(range(begin, begin + 180 * 86_400, 86_400))
+    series = hourly("a", 250)
+    caps: dict[str, Any] = {"most_counted": 120, "most_pages": 2} if is_capped else {}
+    bills = bills_from(series, edges)
+    world = world_of(
+        connection("a", kwh_meter("a", series, bills=bills)),
+        page_size=60,
+        order=order,
+        **caps,
+    )
+    sandbox, shelf = serve(world), Shelf()
+    result = usage(sandbox, shelf)
+    assert len(usage_rows(result)) == (120 if is_capped else 179)
+    assert [type(one) for one in result.lost] == [errors.BadAnswer] * is_capped
+    assert bool(shelf.kept) is not is_capped

@@ -67,7 +67,7 @@ class UtilityApi(Subject):
     def bill(self, sandbox: Sandbox, house: House, *billed: Billed) -> None:
         bills = [
             {
-                "uid": f"bill-{number}",
+                "uid": one.name or f"bill-{number}",
                 "meter_uid": house.name,
                 "updated": "2026-03-20T00:00:00.000000+00:00",
                 "base": {

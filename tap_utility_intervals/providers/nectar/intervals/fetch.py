@@ -184,7 +184,7 @@ class Spans:
         self, span: Span, asked: Span, census: Census, first: Page[Interval]
     ) -> Batch:
         batch = Batch()
-        newest: dict[str, IntervalRecord] = {}
+        newest: dict[tuple[str, datetime], IntervalRecord] = {}
         self._counted, self._pages = set(), 0
         pages = self.client.pages(
             self._path, self._params(asked), interval_page, self._source, first
@@ -208,10 +208,10 @@ class Spans:
         page: Page[Interval],
         span: Span,
         asked: Span,
-        newest: dict[str, IntervalRecord],
+        newest: dict[tuple[str, datetime], IntervalRecord],
         batch: Batch,
     ) -> None:
-        """Keep the rows of the span, of each id the newest."""
+        """Keep the rows of the span, of each id and start the newest."""
         made = self._records(page.items, page.read_at)
         for row, (start, record) in zip(page.items, made, strict=True):
             if start is None:
@@ -231,9 +231,10 @@ class Spans:
             if record is None:
                 batch.unreadable.append(_times(row))
                 continue
-            known = newest.get(row.id)
+            place = row.id, start
+            known = newest.get(place)
             if known is None or newer(record, known):
-                newest[row.id] = record
+                newest[place] = record
 
     def _note(self, census: Census, batch: Batch) -> None:
         if len(census.ids) + census.nameless != (census.total or 0):

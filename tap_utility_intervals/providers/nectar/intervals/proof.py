@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from tap_utility_intervals.floor import errors
+from tap_utility_intervals.providers.nectar.client import A_PAGE
 from tap_utility_intervals.providers.nectar.intervals.fetch import Batch, Span, Spans
 
-A_PAGE = 100
-"""Rows of a full page (https://docs.nectarclimate.com, pagination)."""
 WORTH_A_PROOF = 2
 """A single row has no middle."""
 
