@@ -32,6 +32,7 @@ from tap_utility_intervals.providers.checkup import (
 )
 
 STALE_DAYS = 7
+"""A choice of ours, as `staleness_check` has it."""
 
 
 @click.command()

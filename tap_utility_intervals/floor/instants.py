@@ -18,6 +18,8 @@ import msgspec
 EARLIEST = datetime.min.replace(tzinfo=timezone.utc)
 FAR = datetime.max.replace(tzinfo=timezone.utc)
 """The ends of the calendar."""
+DAY = timedelta(days=1)
+"""24 hours, also when a clock changes."""
 MICROSECOND = timedelta(microseconds=1)
 """Nothing here is shorter."""
 

@@ -6,9 +6,9 @@ What cannot be told is kept: a bill too many is filtered later, a lost one is no
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timezone
 
-DAY = timedelta(days=1)
+from tap_utility_intervals.floor.instants import DAY
 
 
 def is_wanted(

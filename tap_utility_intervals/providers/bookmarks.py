@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 import msgspec
 
 from tap_utility_intervals.floor.instants import (
+    DAY,
     EARLIEST,
     MICROSECOND,
     as_utc,
@@ -20,8 +21,6 @@ from tap_utility_intervals.floor.instants import (
     parse_instant,
     seconds_form,
 )
-
-DAY = timedelta(days=1)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 

@@ -55,6 +55,7 @@ LONGEST_WAIT = 3600.0
 LONGEST_BUILDING = 300.0
 """Seconds that one answer may be under way (202): the sources after it wait for it."""
 SHORTEST_BUILDING = 5.0
+"""The least of it that is left after answers that never came."""
 
 
 class Patience:

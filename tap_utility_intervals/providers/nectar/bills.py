@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from tap_utility_intervals.floor import errors
-from tap_utility_intervals.floor.instants import micros_form
+from tap_utility_intervals.floor.instants import DAY, micros_form
 from tap_utility_intervals.floor.periods import is_wanted
 from tap_utility_intervals.floor.values import Values
 from tap_utility_intervals.providers.base import (
@@ -28,7 +28,7 @@ from tap_utility_intervals.providers.base import (
     held_back,
     source_events,
 )
-from tap_utility_intervals.providers.bookmarks import DAY, moment
+from tap_utility_intervals.providers.bookmarks import moment
 from tap_utility_intervals.providers.http import Params
 from tap_utility_intervals.providers.nectar.bookmarks import Mark, Terms
 from tap_utility_intervals.providers.nectar.client import A_PAGE, Client

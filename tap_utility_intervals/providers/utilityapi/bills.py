@@ -17,7 +17,7 @@ from typing import Any
 from typing_extensions import Self
 
 from tap_utility_intervals.floor import errors
-from tap_utility_intervals.floor.instants import parse_instant
+from tap_utility_intervals.floor.instants import DAY, parse_instant
 from tap_utility_intervals.floor.outcomes import Report
 from tap_utility_intervals.floor.periods import is_wanted
 from tap_utility_intervals.floor.ranges import Range, missing
@@ -32,7 +32,7 @@ from tap_utility_intervals.providers.base import (
     Run,
     source_events,
 )
-from tap_utility_intervals.providers.bookmarks import DAY, short_hash, shown
+from tap_utility_intervals.providers.bookmarks import short_hash, shown
 from tap_utility_intervals.providers.utilityapi.bookmarks import BillBookmark
 from tap_utility_intervals.providers.utilityapi.client import (
     UtilityApi,

@@ -30,10 +30,10 @@ from typing import Any
 
 from typing_extensions import Self
 
-from tap_utility_intervals.floor.instants import earlier, micros_form, seconds_form
+from tap_utility_intervals.floor.instants import DAY, earlier, micros_form, seconds_form
 from tap_utility_intervals.floor.ranges import Range
 from tap_utility_intervals.providers.base import Bookmark
-from tap_utility_intervals.providers.bookmarks import DAY, EPOCH, moment, shown
+from tap_utility_intervals.providers.bookmarks import EPOCH, moment, shown
 
 _SECOND = timedelta(seconds=1)
 

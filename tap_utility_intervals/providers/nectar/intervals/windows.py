@@ -18,8 +18,7 @@ from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 
 from tap_utility_intervals.floor import errors
-from tap_utility_intervals.floor.instants import FAR
-from tap_utility_intervals.providers.bookmarks import DAY
+from tap_utility_intervals.floor.instants import DAY, FAR
 from tap_utility_intervals.providers.http import Params
 from tap_utility_intervals.providers.nectar.client import Client
 from tap_utility_intervals.providers.nectar.intervals.fetch import (

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tap_utility_intervals.floor.instants import (
+    DAY,
     EARLIEST,
     FAR,
     earlier,
@@ -17,7 +18,6 @@ from tap_utility_intervals.floor.instants import (
     seconds_form,
 )
 from tap_utility_intervals.floor.ranges import Range, Window, clip, merge
-from tap_utility_intervals.providers.bookmarks import DAY
 from tap_utility_intervals.providers.utilityapi.bookmarks import (
     Edge,
     IntervalBookmark,

@@ -11,9 +11,8 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from tap_utility_intervals.floor.coverage import TOLERANCE
-from tap_utility_intervals.floor.instants import EARLIEST, FAR, earlier, later
+from tap_utility_intervals.floor.instants import DAY, EARLIEST, FAR, earlier, later
 from tap_utility_intervals.floor.ranges import Range, Window, clip, merge, missing
-from tap_utility_intervals.providers.bookmarks import DAY
 from tap_utility_intervals.providers.utilityapi.intervals.arrived import Arrived
 from tap_utility_intervals.providers.utilityapi.intervals.listing import (
     interval_listing,

@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from tap_utility_intervals.floor import errors
-from tap_utility_intervals.providers.bookmarks import DAY
+from tap_utility_intervals.floor.instants import DAY
 from tap_utility_intervals.providers.utilityapi.client import ListingEnded, UtilityApi
 from tap_utility_intervals.providers.utilityapi.intervals.held import Held, Room
 from tap_utility_intervals.providers.utilityapi.intervals.plan import Plan

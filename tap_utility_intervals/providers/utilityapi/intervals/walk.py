@@ -12,9 +12,8 @@ from datetime import datetime
 from functools import partial
 
 from tap_utility_intervals.floor import errors
-from tap_utility_intervals.floor.instants import EARLIEST, earlier, later
+from tap_utility_intervals.floor.instants import DAY, EARLIEST, earlier, later
 from tap_utility_intervals.floor.ranges import Range, Window
-from tap_utility_intervals.providers.bookmarks import DAY
 from tap_utility_intervals.providers.utilityapi.client import UtilityApi, persistent
 from tap_utility_intervals.providers.utilityapi.intervals.held import Held
 from tap_utility_intervals.providers.utilityapi.intervals.plan import Plan
