@@ -54,7 +54,7 @@ class Ran:
     report: Report
     tally: Tally
     traffic: Mapping[str, Traffic]
-    bookmarks: Sequence[Mapping[str, Any]]
+    bookmarks: Iterable[Mapping[str, Any]]
     """Of `intervals`, as STATE has them."""
 
 

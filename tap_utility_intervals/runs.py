@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from tap_utility_intervals.floor.errors import ConfigError
 from tap_utility_intervals.floor.outcomes import Report
@@ -14,6 +14,9 @@ from tap_utility_intervals.settings import shared
 from tap_utility_intervals.settings.shared import JSONSchema
 
 WELL, ILL = 0, 1
+
+Parse: TypeAlias = Callable[[str, bytes], Any]
+"""Makes something of a file, which the first argument names."""
 
 
 class Absent(ConfigError):  # noqa: N818 - it says what happened
@@ -31,12 +34,13 @@ def own_settings() -> dict[str, JSONSchema]:
     return {name: schema for part in parts for name, schema in part.items()}
 
 
-def json_file(setting: str, path: str | Path) -> Any:  # noqa: ANN401 - JSON
+def json_file(setting: str, path: str | Path, parse: Parse | None = None) -> Any:  # noqa: ANN401 - JSON
     """What a JSON file holds; None if it is empty.
 
     Args:
         setting: which file that is: `config`, `state` or `catalog`.
         path: where it lies.
+        parse: reads it in the place of `json_text`.
 
     Raises:
         ConfigError: naming both; it never quotes the file, which may hold credentials.
@@ -47,17 +51,19 @@ def json_file(setting: str, path: str | Path) -> Any:  # noqa: ANN401 - JSON
         why = error.strerror or type(error).__name__
         kind = Absent if isinstance(error, FileNotFoundError) else ConfigError
         raise kind(setting, f"cannot be read from {path} ({why})") from None
-    return json_text(f"{setting} in {path}", text)
+    return (parse or json_text)(f"{setting} in {path}", text)
 
 
-def state_file(path: str | Path, tell: Callable[[str], object]) -> Any:  # noqa: ANN401
+def state_file(
+    path: str | Path, tell: Callable[[str], object], parse: Parse | None = None
+) -> Any:  # noqa: ANN401 - JSON
     """What the file of `--state` holds; none is there yet before the first run.
 
     Raises:
         ConfigError: as `json_file` does.
     """
     try:
-        return json_file("state", path)
+        return json_file("state", path, parse)
     except Absent:
         tell(f"There is no {path} yet: this is a first run, which reads everything.")
         return None

@@ -32,7 +32,7 @@ from tap_utility_intervals.providers.base import Bookmark, Provider, Run, Sessio
 from tap_utility_intervals.settings import checks
 from tap_utility_intervals.settings.shared import JSONSchema, Settings
 from tap_utility_intervals.singer.hooks import HookedTap, classproperty, given_config
-from tap_utility_intervals.singer.state import readable
+from tap_utility_intervals.singer.state import encoded, opened, readable
 from tap_utility_intervals.stdout import OutputGone, Terminated
 from tap_utility_intervals.unified import READ_AT, Coverage, Intervals, Meters, Usage
 
@@ -121,8 +121,10 @@ class TapUtilityIntervals(HookedTap):
 
     @override
     def load_state(self, state: dict[str, Any]) -> None:
-        super().load_state(readable(state, _upgraded))
-        for stream in self.state.get("bookmarks", {}).values():
+        # The SDK's would forget the streams that have no bookmarks.
+        if streams := readable(state, _upgraded)["bookmarks"]:
+            self.state["bookmarks"] = streams
+        for stream in streams.values():
             self.clock.follow(stream.get(READ_AT))
 
     @classmethod
@@ -224,6 +226,7 @@ class TapUtilityIntervals(HookedTap):
         """
         try:
             (work or self.sync_all)()
+            self.write_last_state()
             self.report.summarise(DOCTOR)
         except Terminated as terminated:
             self.logger.warning("Asked to stop; the state so far is written.")
@@ -269,7 +272,7 @@ class TapUtilityIntervals(HookedTap):
             self.report,
             self.tally,
             traffic,
-            bookmarks.get("partitions", []),
+            map(opened, bookmarks.get("partitions", [])),
         )
         try:
             metrics.write(path, ran)
@@ -291,10 +294,19 @@ def _kept(path: str | None, tell: Callable[[str], object]) -> dict[str, Any] | N
     Raises:
         ConfigError: when it is something else.
     """
-    if path in {None, "-"}:
-        return _load("state", sys.stdin if path else None)
-    found = runs.state_file(path, tell)
+    if path is None:
+        return None
+    if path == "-":
+        found = _state("state", sys.stdin.read().encode())
+    else:
+        found = runs.state_file(path, tell, _state)
     return None if found is None else runs.json_object("state", found)
+
+
+def _state(what: str, text: bytes) -> Any:  # noqa: ANN401 - JSON
+    """STATE as it is used; one of another form as JSON, for a sentence about it."""
+    found = encoded(text)
+    return runs.json_text(what, text) if found is None else found
 
 
 def _load(setting: str, file: IO[str] | None) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Raw
 
 from tap_utility_intervals.sandbox import Sandbox
+from tap_utility_intervals.singer.state import encoded
 from tap_utility_intervals.tap import TapUtilityIntervals
 from tests.oracle import Row
 
@@ -76,7 +77,7 @@ def sync(
     with redirect_stdout(out):
         tap = TapUtilityIntervals(
             config=dict(settings),
-            state=json.loads(json.dumps(state)) if state else None,
+            state=encoded(json.dumps(state).encode()) if state else None,
             catalog=dict(catalog) if catalog else None,
         )
         try:

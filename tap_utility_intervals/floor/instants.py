@@ -130,6 +130,10 @@ def seconds_form(moment: datetime) -> str:
     return as_utc(moment).replace(tzinfo=None).isoformat() + "Z"
 
 
+shared_form = lru_cache(maxsize=4_096)(seconds_form)
+"""The same of instants that many objects share, such as the edges of coverage."""
+
+
 def micros_form(moment: datetime) -> str:
     """Return `2026-05-27T16:48:25.301699Z`: always six fraction digits.
 

@@ -6,8 +6,8 @@ import logging
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Collection
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.breaker import Breaker
@@ -32,8 +32,7 @@ WORSE = (Outcome.UNCHANGED, Outcome.DONE, Outcome.GONE, Outcome.FAILED)
 """Of two outcomes of one source the later one in this order counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """What became of a source or of a whole provider, and why."""
 
     source: str
@@ -77,12 +76,14 @@ class Report:
         reason: Exception | str = "",
     ) -> None:
         """Record what became of `source`; of several outcomes the worst stays."""
-        end = End(f"{provider} {source}", reason, outcome)
+        end, key = End(f"{provider} {source}", reason, outcome), (provider, source)
         with self._lock:
             for ends in (self._ends, self._here):
-                known = ends.setdefault((provider, source), end)
-                if WORSE.index(outcome) > WORSE.index(known.outcome):
-                    ends[provider, source] = end
+                known = ends.setdefault(key, end)
+                if known is not end and WORSE.index(outcome) > WORSE.index(
+                    known.outcome
+                ):
+                    ends[key] = end
 
     def lose(self, provider: str, source: str, error: Exception) -> None:
         """Record that `source` could not be read, or that it is gone."""

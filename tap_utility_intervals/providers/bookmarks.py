@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import lru_cache
 
 import msgspec
 
@@ -84,4 +85,14 @@ def moment(value: object) -> datetime | None:
     Raises:
         ValueError: when there is something, and it is no instant.
     """
-    return None if value is None else as_utc(parse_instant(value))
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ValueError("no text")  # noqa: TRY004 - all that is odd is one error
+    return _instant(value)
+
+
+@lru_cache(maxsize=4_096)
+def _instant(text: str) -> datetime:
+    """Up to when and when they were read, most sources share."""
+    return as_utc(parse_instant(text))

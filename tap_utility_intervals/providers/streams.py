@@ -241,7 +241,6 @@ class SourceStream(SessionStream):
         report = self.run.report
         if isinstance(event, Reached):
             self.bookmarks.put(event.context, event.bookmark)
-            self.state_manager.is_flushed = False
             self.offer_state()
         elif isinstance(event, Finished):
             report.add(session.name, source_id(event.context), Outcome.DONE)

@@ -155,6 +155,10 @@ class HookedTap(Tap):
         self.mapper.register_raw_streams_from_catalog(known)
 
     @override
+    def _reset_state_progress_markers(self) -> None:
+        """Nothing: no stream here leaves any, and few bookmarks are ever decoded."""
+
+    @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """Ask the writing thread to stop between two lines, the others at once."""
         # In a thread: the one that was interrupted may hold the locks this needs.

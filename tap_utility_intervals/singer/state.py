@@ -9,12 +9,14 @@ write; neither bears tens of thousands of meters.
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import msgspec
+from msgspec import Raw, Struct
 from singer_sdk.helpers._state import StateWriter
 from singer_sdk.singerlib import StateMessage
 from typing_extensions import override
@@ -41,6 +43,10 @@ Key: TypeAlias = tuple[tuple[str, str], ...]
 Changes: TypeAlias = dict[Key, dict[str, Any] | None]
 """Entries of STATE by source; None for a source that is no more."""
 
+Entry: TypeAlias = dict[str, Any] | Raw
+"""What STATE holds of a source; of most sources nobody asks more than whose it is, so
+that what a file has of them stays the text that it is."""
+
 _WHOSE = ("context", "replication_key")
 """What in an entry is not the bookmark, but says whose it is."""
 
@@ -62,12 +68,14 @@ class Bookmarks:
         self.replication_key = replication_key
         self._state = stream_state
         self._changes: Changes | None = None
+        self.is_changed = False
+        """Whether anything is as it was not, since somebody set this to False."""
         self._lock = threading.RLock()
         self._index(stream_state.get("partitions", []))
 
-    def _index(self, entries: list[dict[str, Any]]) -> None:
+    def _index(self, entries: list[Entry]) -> None:
         self._entries = entries
-        self._places = {_key(e["context"]): place for place, e in enumerate(entries)}
+        self._places = {_key(_context(e)): place for place, e in enumerate(entries)}
 
     def __len__(self) -> int:
         """How many sources have a bookmark."""
@@ -84,6 +92,7 @@ class Bookmarks:
         return found
 
     def _changed(self, key: Key, entry: dict[str, Any] | None) -> None:
+        self.is_changed = True
         if self._changes is not None:
             self._changes[key] = entry
 
@@ -93,7 +102,7 @@ class Bookmarks:
             place = self._places.get(_key(context))
             if place is None:
                 return None
-            entry = self._entries[place]
+            entry = opened(self._entries[place])
         if entry.get("replication_key", self.replication_key) != self.replication_key:
             return None  # it followed another column: worthless for this one
         return {name: value for name, value in entry.items() if name not in _WHOSE}
@@ -130,24 +139,80 @@ class Bookmarks:
     def keep_only(self, provider: str, contexts: Iterable[Mapping[str, str]]) -> None:
         """Forget this provider's sources that are not among these."""
         keys = {_key(context) for context in contexts}
+        mine = ("provider", provider)
         with self._lock:
-            kept = [
-                entry
-                for entry in self._entries
-                if _key(entry["context"]) in keys
-                or entry["context"].get("provider") != provider
-            ]
-            if len(kept) != len(self._entries):
-                before = set(self._places)
+            gone = {key for key in self._places if mine in key} - keys
+            for key in gone:
+                del self._places[key]
+                self._changed(key, None)
+            if gone:
+                kept = [self._entries[place] for place in self._places.values()]
                 self._state["partitions"] = kept
                 self._index(kept)
-                for key in before.difference(self._places):
-                    self._changed(key, None)
 
 
 def _key(context: Mapping[str, str]) -> Key:
     """A context whatever the order of its keys: whoever stores STATE may sort them."""
-    return tuple(sorted((name, str(value)) for name, value in context.items()))
+    return tuple(sorted(zip(context, map(str, context.values()), strict=True)))
+
+
+class _Whose(Struct, gc=False):
+    context: dict[str, Any]
+
+
+_WHOSE_ONLY = msgspec.json.Decoder(_Whose)
+
+
+def _context(entry: object) -> dict[str, Any]:
+    """Whose entry it is.
+
+    Raises:
+        ValueError: nobody's.
+    """
+    if isinstance(entry, Raw):
+        return _WHOSE_ONLY.decode(entry).context
+    context = entry.get("context") if isinstance(entry, dict) else None
+    if not isinstance(context, dict):
+        raise ValueError("an entry without its context")  # noqa: TRY004 - STATE's fault
+    return context
+
+
+def opened(entry: Entry) -> dict[str, Any]:
+    """All that STATE holds of a source."""
+    if isinstance(entry, dict):
+        return entry
+    try:
+        found: dict[str, Any] = msgspec.json.decode(entry)
+    except msgspec.DecodeError:  # a number beyond all reason
+        found = json.loads(bytes(entry))
+    return found
+
+
+class _State(Struct, gc=False):
+    bookmarks: dict[str, dict[str, Raw]]
+
+
+def encoded(text: bytes) -> dict[str, Any] | None:
+    """STATE whose sources' entries are left encoded, each on one line.
+
+    None if it has another form than ours, is not all UTF-8, or no JSON at all.
+    """
+    try:
+        str(text, "utf-8")
+        streams = msgspec.json.decode(msgspec.json.format(text, indent=-1), type=_State)
+        return {
+            "bookmarks": {
+                name: {
+                    key: msgspec.json.decode(
+                        value, type=list[Raw] if key == "partitions" else Any
+                    )
+                    for key, value in stream.items()
+                }
+                for name, stream in streams.bookmarks.items()
+            }
+        }
+    except (ValueError, RecursionError):
+        return None
 
 
 def readable(state: Mapping[str, Any], upgrade: Upgrade) -> dict[str, Any]:
@@ -181,14 +246,18 @@ def _readable(
     if "partitions" not in found:
         return dict(found)
     entries = found["partitions"] if isinstance(found["partitions"], list) else []
-    kept = [
-        entry
-        for entry in entries
-        if isinstance(entry, dict) and isinstance(entry.get("context"), dict)
-    ]
+    kept = [entry for entry in entries if _is_somebodys(entry)]
     if version < VERSION:
-        kept = [_upgraded(stream, entry, upgrade) for entry in kept]
+        kept = [_upgraded(stream, opened(entry), upgrade) for entry in kept]
     return {**found, "version": VERSION, "partitions": kept}
+
+
+def _is_somebodys(entry: object) -> bool:
+    try:
+        _context(entry)
+    except ValueError:
+        return False
+    return True
 
 
 def _upgraded(
@@ -230,12 +299,13 @@ class StateOutlet(StateWriter):
         encoded = msgspec.json.encode(state)
         digest = hashlib.blake2b(encoded, digest_size=16).digest()
         self._last_sent = self._clock()
-        self._last_size = len(encoded)
+        self._last_size = size = len(encoded)
+        del encoded  # of many sources it is large, and the writer makes another
         if digest == self._last_digest:
             return
         self._message_writer.write_message(StateMessage(value=state))
         self._last_digest = digest
-        self._bytes += len(encoded)
+        self._bytes += size
 
     def offer(self, state: Any) -> None:  # noqa: ANN401
         """Send the STATE if one is due."""

@@ -66,8 +66,11 @@ class PagedStream(Stream):
     def bookmarks(self) -> Bookmarks:
         """The bookmarks of this stream's sources; none, if all is wanted each time."""
         wanted = self.replication_method == REPLICATION_INCREMENTAL
-        state = self.stream_state if wanted else {}
-        return Bookmarks(state, self.replication_key or "")
+        is_new = self.name not in self.tap_state.get("bookmarks", {})
+        state = self.stream_state  # from now on STATE names the stream
+        found = Bookmarks(state if wanted else {}, self.replication_key or "")
+        found.is_changed = is_new
+        return found
 
     def offer_state(self) -> None:
         """Let a STATE go out if one is due."""
@@ -103,14 +106,20 @@ class PagedStream(Stream):
                 rows = page if self._limit is None else page[: self._limit - written]
                 if write_messages and self.selected:
                     self._write_page(rows)
-                    self.state_manager.is_flushed = False
                 written += len(rows)
                 counter.increment(len(rows))
                 if self._limit is not None and written >= self._limit:
                     break  # the SDK's exception would be logged as an unhandled error
-        if write_messages:
-            self._write_state_message()
+        if write_messages and self.bookmarks.is_changed:
+            self.bookmarks.is_changed = False
+            self._tap.state_writer.write_state(self.tap_state)
         yield from ()
+
+    @override
+    def finalize_state_progress_markers(
+        self, state: dict[str, Any] | None = None
+    ) -> None:
+        """Nothing: bookmarks are true at any moment, and no others are ours."""
 
     @property
     def _limit(self) -> int | None:

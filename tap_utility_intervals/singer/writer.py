@@ -83,8 +83,8 @@ class SingerWriter(SimpleSingerWriter):
     @override
     def write_message(self, message: Message) -> None:
         if isinstance(message, StateMessage):
-            line = b'{"type":"STATE","value":%b}\n' % ENCODER.encode(message.value)
-            self.lines.write([line])
+            value = ENCODER.encode(message.value)
+            self.lines.write([b'{"type":"STATE","value":', value, b"}\n"])
             return
         line = self.format_message(message).encode() + b"\n"
         self.record_bytes += self.lines.write([line])

@@ -148,6 +148,50 @@ def test_json_keeps_all_digits_and_names_what_is_no_number() -> None:
     assert str(found["a"]) == "0.10"
 
 
+class Refusing:
+    """Takes nothing for JSON."""
+
+    def decode(self, _: bytes) -> Any:
+        raise msgspec.DecodeError
+
+
+UNUSUAL = [
+    *(b"-0", b"-0.0", b"1E5", b"1e400", b"0.1e-400", b"1e999999999999999999999", b"01"),
+    *(b"18446744073709551616", b"-9223372036854775809", b"1.", b".5", b"+1", b"1.5e3"),
+    *(b"1" * 299, b"1" * 300, b"1" * 301, b"-" + b"7" * 301, b"1" * 5_000),
+    *(b"1." + b"1" * 299, b"1." + b"1" * 400, b'"' + b"5" * 400 + b'"'),
+    *(b"NaN", b"-Infinity", b"true", b"tru", b'{"a":1,"a":2}', b"{'a':1}", b"[1,]"),
+    *(b'"a\x01b"', b'"a\x00b"', b'"\t"', b'"\x7f\xc2\x80"', b'"\\/"', b'"\\x"'),
+    *(b'"\\ud83d\\udd0c"', b'"\\ud83d"', b'"\\udd0c\\ud83d"', b'"\\u0000"', b'"\\u12"'),
+    *(
+        b'"\xff"',
+        b'"\xed\xa0\x80"',
+        b'"\xc0\x80"',
+        b'"\xf4\x90\x80\x80"',
+        b'{"\\u0061":1}',
+    ),
+]
+
+
+@pytest.mark.parametrize("form", [b"%s", b" [%s]\n", b'\xef\xbb\xbf{"a": %s}'])
+def test_json_to_the_letter_is_read_as_other_json_is(
+    form: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fast decoder may refuse what the slow one takes; else they are alike."""
+
+    def outcome(body: bytes) -> str:
+        try:
+            return repr(loads(body))
+        except ValueError:
+            return "refused"
+
+    bodies = [form % odd for odd in UNUSUAL]
+    bodies += [b.decode().encode("utf-16") for b in bodies if b.isascii()]
+    fast = [outcome(body) for body in bodies]
+    monkeypatch.setattr("tap_utility_intervals.floor.values._PLAIN", Refusing())
+    assert fast == [outcome(body) for body in bodies]
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"<html>", b"\xff\xfe"])
 def test_what_is_no_json_is_a_value_error(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):

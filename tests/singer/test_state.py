@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,6 +20,8 @@ from tap_utility_intervals.singer.state import (
     VERSION,
     Bookmarks,
     StateOutlet,
+    encoded,
+    opened,
     readable,
 )
 
@@ -31,6 +34,13 @@ def meter(uid: str, provider: str = "utilityapi") -> dict[str, str]:
 
 def unchanged(_stream: str, _context: Any, bookmark: dict[str, Any]) -> dict[str, Any]:
     return bookmark
+
+
+def of_text(text: bytes) -> dict[str, Any]:
+    """STATE as a run is given it."""
+    found = encoded(text)
+    assert found is not None
+    return found
 
 
 # --- bookmarks ------------------------------------------------------------------------
@@ -198,8 +208,8 @@ class AgainstAModel(RuleBasedStateMachine):
 
     @rule()
     def reload(self) -> None:
-        stored = json.loads(json.dumps({"bookmarks": {"s": self.state}}))
-        self.state = readable(stored, unchanged)["bookmarks"]["s"]
+        stored = msgspec.json.encode({"bookmarks": {"s": self.state}})
+        self.state = readable(of_text(stored), unchanged)["bookmarks"]["s"]
         self.bookmarks = Bookmarks(self.state, KEY)
 
     @invariant()
@@ -211,7 +221,7 @@ class AgainstAModel(RuleBasedStateMachine):
                 assert found == self.model.get((provider, uid))
         listed = {
             (entry["context"]["provider"], entry["context"]["meter_key"])
-            for entry in self.state.get("partitions", [])
+            for entry in map(opened, self.state.get("partitions", []))
         }
         assert listed == set(self.model)
 
@@ -314,6 +324,60 @@ def test_any_json_is_read_or_ignored(found: dict[str, Any]) -> None:
             bookmarks.put(meter("1"), {"x": 1})
             bookmarks.keep_only("utilityapi", [meter("1")])
             assert bookmarks.get(meter("1")) == {"x": 1}
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.dictionaries(
+        st.sampled_from(["s", "t"]),
+        st.fixed_dictionaries(
+            {}, optional={"partitions": st.lists(json_values), "x": json_values}
+        ),
+    ),
+    st.sampled_from([None, 0, 2]),
+)
+def test_entries_left_encoded_are_the_entries(
+    streams: dict[str, Any], indent: int | None
+) -> None:
+    """Also of a file that somebody wrote over many lines: a STATE is one line."""
+    state = {"bookmarks": streams, "currently_syncing": None}
+    for name, stream in streams.items():
+        stream.setdefault("partitions", []).append({"context": meter("1"), "x": name})
+    found = of_text(json.dumps(state, indent=indent).encode())
+    assert b"\n" not in (line := msgspec.json.encode(found))
+    assert json.loads(line) == {"bookmarks": streams}
+    ours, plain = (readable(one, unchanged)["bookmarks"] for one in (found, state))
+    assert json.loads(msgspec.json.encode(ours)) == plain
+    for name in streams:
+        assert Bookmarks(ours[name], KEY).get(meter("1")) == {"x": name}
+
+
+ELSEWISE = [
+    *(b"", b"{", b"[]", b"{}", b'{"bookmarks": []}', b'{"bookmarks": {"s": 1}}'),
+    b'{"bookmarks": {"s": {"partitions": {}}}}',
+    b'{"bookmarks": {"s": {"x": NaN}}}',
+    b'{"bookmarks": {"s": {"x": "\xff"}}}',
+    b'{"bookmarks": {"s": {"x": "\\ud83d"}}}',
+    b'{"bookmarks": {"s": {"x": ' + b"[" * 10_000 + b"]" * 10_000 + b"}}}",
+]
+
+
+@pytest.mark.parametrize("text", ELSEWISE, ids=lambda text: repr(text[:40]))
+def test_a_state_of_another_form_is_left_to_others(text: bytes) -> None:
+    assert encoded(text) is None
+
+
+def test_an_encoded_bookmark_may_hold_a_number_beyond_all_reason() -> None:
+    text = b'{"bookmarks":{"s":{"partitions":[{"context":{"a":"1"},"x":1e999}]}}}'
+    state = readable(of_text(text), unchanged)["bookmarks"]["s"]
+    assert Bookmarks(state, KEY).get({"a": "1"}) == {"x": float("inf")}
+
+
+def test_encoded_bookmarks_of_an_older_version_are_converted() -> None:
+    entry = {"context": meter("1"), "at": 1}
+    text = json.dumps({"bookmarks": {"s": {"partitions": [entry]}}}).encode()
+    found = readable(of_text(text), lambda *_: {"at": "new"})["bookmarks"]["s"]
+    assert found["partitions"] == [{"context": meter("1"), "at": "new"}]
 
 
 # --- sending STATE --------------------------------------------------------------------

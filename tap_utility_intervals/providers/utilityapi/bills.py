@@ -282,9 +282,10 @@ def why_bills_are_due(
 def bill_listing(meter: Meter, rules: Rules) -> str | None:
     """Hash of all that the listing says of a meter's bills, and of what is wanted.
 
-    None without a readable count and coverage: then nothing proves them unchanged.
+    None without a readable count, or if bills are counted and no coverage tells of
+    which time: then nothing proves them unchanged.
     """
-    if not meter.bill_count or not meter.bill_coverage:
+    if meter.bill_count is None or (meter.bill_count and not meter.bill_coverage):
         return None
     spans = [(shown(start), shown(end)) for start, end in meter.bill_coverage]
     return short_hash(

@@ -24,10 +24,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import Struct
 from typing_extensions import Self
 
 from tap_utility_intervals.floor.instants import DAY, earlier, micros_form, seconds_form
@@ -41,8 +41,7 @@ LARGEST = 10**12
 """Beyond it a number in STATE is no count and no day."""
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(Struct, frozen=True, gc=False):
     """Where the look-back began and what lay before it; in STATE a list of three."""
 
     start: datetime
@@ -57,10 +56,8 @@ class Edge:
         return earlier(self.start, DAY)
 
 
-class _Stored:
+class _Stored(Struct, frozen=True, gc=False):
     """What STATE remembers for one stream."""
-
-    __slots__ = ()
 
     @classmethod
     def parse(cls, found: Bookmark | None) -> Self | None:
@@ -78,8 +75,7 @@ class _Stored:
         """Read a bookmark that is there, or raise one of these four."""
 
 
-@dataclass(frozen=True, slots=True)
-class IntervalBookmark(_Stored):
+class IntervalBookmark(_Stored, frozen=True, gc=False):
     """A meter's bookmark of `intervals`; see the module's docstring."""
 
     rules: str = ""
@@ -148,8 +144,7 @@ class IntervalBookmark(_Stored):
         return {name: value for name, value in found.items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True)
-class BillBookmark(_Stored):
+class BillBookmark(_Stored, frozen=True, gc=False):
     """A meter's bookmark of `usage` and `utilityapi_bills`."""
 
     newest: datetime | None = None
@@ -181,8 +176,7 @@ class BillBookmark(_Stored):
         return {name: value for name, value in found.items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True)
-class EventBookmark(_Stored):
+class EventBookmark(_Stored, frozen=True, gc=False):
     """The bookmark of `utilityapi_events`: all events are one source."""
 
     newest: datetime | None = None

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
 
+import msgspec
+
 from tap_utility_intervals.floor import errors
+from tap_utility_intervals.floor.blocks import ENCODER
 from tap_utility_intervals.floor.instants import parse_instant
 from tap_utility_intervals.floor.records import MeterRecord
 from tap_utility_intervals.floor.values import Values
@@ -20,6 +25,11 @@ from tap_utility_intervals.providers.utilityapi.mapping.meters import (
 )
 from tap_utility_intervals.providers.utilityapi.pages import Page
 from tap_utility_intervals.providers.utilityapi.settings import UtilityApiSettings
+
+RECORDS_PACKED = 250
+"""So many at a time."""
+
+_RECORDS = msgspec.json.Decoder(MeterRecord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +58,12 @@ class Authorization:
             return False
 
 
-@dataclass(frozen=True, slots=True)
-class ListedMeter:
+class ListedMeter(msgspec.Struct, frozen=True, gc=False):
     """A meter, and how it is collected."""
 
     meter: Meter
-    record: MeterRecord
+    utility: str | None
+    """The utility's id."""
     frequency: str
     """Of ongoing monitoring: `off`, `monthly`, `weekly`, `daily`."""
     refresh_day: int | None
@@ -68,12 +78,7 @@ class ListedMeter:
     @property
     def authorization_uid(self) -> str | None:
         """The customer's permission."""
-        return self.record.authorization_id
-
-    @property
-    def utility(self) -> str | None:
-        """The utility's id."""
-        return self.record.utility
+        return self.meter.authorization_id
 
     @property
     def is_pending(self) -> bool:
@@ -108,12 +113,55 @@ def authorizations(api: UtilityApi) -> list[Authorization]:
     return list({grant.uid: grant for grant in found if grant}.values())
 
 
-def meters(
+class Records:
+    """Records of listed meters, packed until they are written: 50,000 are 100 MB."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._packed: list[bytes] = []
+        self._loose: list[MeterRecord] = []
+        self._seen: set[str] = set()
+        self._again: Counter[str] = Counter()
+        """How often more than once a meter was listed: its last record counts."""
+
+    def add(self, record: MeterRecord) -> None:
+        """Keep one more, in the place of an earlier one of the same meter."""
+        if record.meter_key in self._seen:
+            self._again[record.meter_key] += 1
+        self._seen.add(record.meter_key)
+        self._loose.append(record)
+        if len(self._loose) == RECORDS_PACKED:
+            self._packed.append(zlib.compress(ENCODER.encode_lines(self._loose), 1))
+            self._loose = []
+
+    def pages(self) -> Iterator[list[MeterRecord]]:
+        """All of them, in the order in which they came."""
+        again = self._again.copy()
+        for packed in self._packed:
+            yield _last(_RECORDS.decode_lines(zlib.decompress(packed)), again)
+        yield _last(self._loose, again)
+
+
+def _last(records: list[MeterRecord], again: Counter[str]) -> list[MeterRecord]:
+    """Without those that come again; what is left to come is counted down."""
+    if not again:
+        return records
+    kept = []
+    for record in records:
+        if again[record.meter_key]:
+            again[record.meter_key] -= 1
+        else:
+            kept.append(record)
+    return kept
+
+
+def meters(  # noqa: PLR0913, PLR0917 - what a listing depends on, and what it tells
     api: UtilityApi,
     listed_at: str,
     wanted: UtilityApiSettings,
     warn: Warn = lambda _: None,
     lose: Callable[[errors.SourceError], None] = lambda _: None,
+    keep: Callable[[MeterRecord], object] = lambda _: None,
 ) -> list[ListedMeter]:
     """All meters, or those named, or those of some authorizations, as listed.
 
@@ -125,24 +173,25 @@ def meters(
         wanted: names meters or authorizations, or neither.
         warn: counts a warning.
         lose: takes what it means that meters have no uid, which are left out.
+        keep: takes the record of each; of a meter that is listed twice, both.
 
     Raises:
         errors.ProviderError: as `Transport.get`.
     """
     uids, owners = list(dict.fromkeys(wanted.meters)), wanted.authorizations
     asked = {*uids}
+    pages: Iterable[Page] = api.meters(uids, owners)
     try:
-        pages = list(api.meters(uids, owners))
+        if uids:  # a few; all meters of an account are looked at page by page
+            pages = list(pages)
     except (errors.BadRequest, errors.Gone):
-        if not uids:
-            raise
         # One unknown uid may spoil the filter for the others.
-        pages = list(api.meters(None, owners))
+        pages = api.meters(None, owners)
     found: dict[str, ListedMeter] = {}
     nameless = 0
     for item in _items(pages):
         try:
-            one = _meter(item, listed_at, wanted.zone)
+            record, one = _meter(item, listed_at, wanted.zone)
         except ValueError:
             nameless += 1
             continue
@@ -150,8 +199,9 @@ def meters(
         if (asked and one.uid not in asked) or (owners and owner not in owners):
             warn("a listed meter that was not asked for was left out")
             continue
-        if one.record.unreadable:
+        if record.unreadable:
             warn("a value of a listed meter is unreadable and null")
+        keep(record)
         found[one.uid] = one
     if nameless:
         problem = f"lists {nameless} meters without a uid"
@@ -183,7 +233,9 @@ def _authorization(item: Mapping[str, Any]) -> Authorization | None:
     )
 
 
-def _meter(item: Mapping[str, Any], listed_at: str, zone: tzinfo | None) -> ListedMeter:
+def _meter(
+    item: Mapping[str, Any], listed_at: str, zone: tzinfo | None
+) -> tuple[MeterRecord, ListedMeter]:
     """A listed meter.
 
     Raises:
@@ -192,9 +244,9 @@ def _meter(item: Mapping[str, Any], listed_at: str, zone: tzinfo | None) -> List
     record, found = listed(item, listed_at, zone)
     read = Values()
     monitoring = read.mapping("ongoing_monitoring", item.get("ongoing_monitoring"))
-    return ListedMeter(
+    return record, ListedMeter(
         meter=found,
-        record=record,
+        utility=record.utility,
         frequency=read.text("frequency", monitoring.get("frequency")) or "off",
         refresh_day=read.integer("day", monitoring.get("fixed_refresh_day")),
         is_activated=record.is_active is True,

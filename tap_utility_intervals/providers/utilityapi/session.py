@@ -91,6 +91,7 @@ class UtilityApiSession:
         self.filter = StartFilter()
         self.per_request = self.settings.meters_per_request
         self.listed_at = micros_form(run.started)
+        self.records = entities.Records()
         self.is_named = True
         """Whether all listed meters have a uid, as far as they were read."""
 
@@ -108,14 +109,20 @@ class UtilityApiSession:
             "utilityapi_authorizations": self.settings.authorizations,
             "utilityapi_meters": self.settings.meters,
         }
-        records = [one.record for one in self.listed]
-        yield self.run.listed(records, named, is_whole=self._has_whole_list)
+        assert self.listed is not None  # noqa: S101 - it fills the records
+        for page in self.records.pages():
+            yield self.run.listed(page, named, is_whole=self._has_whole_list)
 
     @cached_property
     def listed(self) -> list[entities.ListedMeter]:
         """The meter list, read once a run, in the order of the API."""
         return entities.meters(
-            self.api, self.listed_at, self.settings, self.warn, self._lose_nameless
+            self.api,
+            self.listed_at,
+            self.settings,
+            self.warn,
+            self._lose_nameless,
+            self.records.add,
         )
 
     @cached_property

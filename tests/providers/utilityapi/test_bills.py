@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
@@ -73,6 +74,22 @@ def test_every_bill_comes_once_and_again_only_after_a_change(sandbox: Sandbox) -
     assert told(synced(sandbox, first.state)) == {}
     sandbox.world.advance(days=30)
     assert told(synced(sandbox, first.state)) == offered(sandbox)
+
+
+def test_that_there_is_no_bill_is_proof_too() -> None:
+    """Of an account whose meters are collected without bills, none is asked for."""
+    world = bill_world("1", "2")
+    meters = [replace(meter, bills=[]) for meter in world.utilityapi]
+    with Sandbox(replace(world, utilityapi=meters)) as sandbox:
+        first = synced(sandbox)
+        sandbox.forget_requests()
+        second = synced(sandbox, first.state)
+        assert not [one for one in sandbox.requests if "/bills" in one.path]
+        # Counted after all, they are asked for.
+        answering(sandbox, None, bill_count=1)
+        sandbox.forget_requests()
+        synced(sandbox, second.state)
+        assert [one for one in sandbox.requests if "/bills" in one.path]
 
 
 @pytest.mark.parametrize("status", [400, 404, 500])

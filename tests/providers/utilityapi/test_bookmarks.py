@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from tap_utility_intervals.providers.utilityapi.bookmarks import (
     BillBookmark,
@@ -51,8 +51,8 @@ BARE = IntervalBookmark(rules="1", scanned=0)
 BOOKMARKS = [
     FULL,
     BARE,
-    replace(FULL, covered="eb63b6fd5202"),
-    replace(FULL, edge=Edge(MARCH, None, None), holes=0, lacking=0),
+    structs.replace(FULL, covered="eb63b6fd5202"),
+    structs.replace(FULL, edge=Edge(MARCH, None, None), holes=0, lacking=0),
     BillBookmark(NOON, "d3e77cb764cf", 20532),
     BillBookmark(scanned=20532),
     EventBookmark(NOON, JANUARY),

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from tap_utility_intervals.floor.ranges import Range, Window
 from tap_utility_intervals.providers.bookmarks import Rescan
@@ -98,19 +99,19 @@ WEEKLY = replace(RULES, rescan=Rescan(7, RULES.rescan.today))
     [
         # never read; read otherwise; the day of the full re-scan
         (WHOLE, None, RULES, [None]),
-        (WHOLE, replace(KNOWN, rules="0"), RULES, [None]),
+        (WHOLE, structs.replace(KNOWN, rules="0"), RULES, [None]),
         (WHOLE, KNOWN, replace(RULES, allow_mixed=True), [None]),
-        (WHOLE, replace(KNOWN, scanned=1), RULES, None),
+        (WHOLE, structs.replace(KNOWN, scanned=1), RULES, None),
         (
             WHOLE,
-            replace(KNOWN, scanned=1),
+            structs.replace(KNOWN, scanned=1),
             replace(RULES, rescan=Rescan(7, 99)),
             [None],
         ),
         # nothing changed; the look-back of what did; or of what nothing proves
         (WHOLE, KNOWN, RULES, None),
         (LATER, KNOWN, RULES, [5.04]),
-        (WHOLE, replace(KNOWN, listed=None), RULES, [5.04]),
+        (WHOLE, structs.replace(KNOWN, listed=None), RULES, [5.04]),
         (LATER, KNOWN, replace(RULES, lookback=30 * DAY), [30.04]),
         (LATER, KNOWN, replace(RULES, lookback=DAY), [5.04]),
         # a status alone; a count alone
@@ -120,33 +121,40 @@ WEEKLY = replace(RULES, rescan=Rescan(7, RULES.rescan.today))
         (listed((day(200), day(0))), KNOWN, RULES, [201.0, 5.04]),
         (
             WHOLE,
-            replace(KNOWN, covered=((day(100), day(50)), (day(40), day(0))), listed=""),
+            structs.replace(
+                KNOWN, covered=((day(100), day(50)), (day(40), day(0))), listed=""
+            ),
             RULES,
             [51.0, 5.04],
         ),
         # coverage that became unreadable, and readable again
         (listed(interval_coverage=None), KNOWN, RULES, [5.04]),
-        (LATER, replace(KNOWN, covered=None), RULES, [None]),
-        (LATER, replace(KNOWN, covered="0123456789ab"), RULES, [None]),
+        (LATER, structs.replace(KNOWN, covered=None), RULES, [None]),
+        (LATER, structs.replace(KNOWN, covered="0123456789ab"), RULES, [None]),
         # nothing tells where it grew
-        (LATER, replace(KNOWN, newest=None), RULES, [None]),
-        (LATER, replace(KNOWN, edge=None), RULES, [None]),
+        (LATER, structs.replace(KNOWN, newest=None), RULES, [None]),
+        (LATER, structs.replace(KNOWN, edge=None), RULES, [None]),
         # bounds: set, set earlier, removed, an end
         (LATER, None, SINCE, [50.0]),
-        (WHOLE, replace(KNOWN, since=day(50)), SINCE, None),
-        (WHOLE, replace(KNOWN, since=day(50)), EARLIER, [80.0, 5.04]),
-        (WHOLE, replace(KNOWN, since=day(50)), RULES, [None, 5.04]),
+        (WHOLE, structs.replace(KNOWN, since=day(50)), SINCE, None),
+        (WHOLE, structs.replace(KNOWN, since=day(50)), EARLIER, [80.0, 5.04]),
+        (WHOLE, structs.replace(KNOWN, since=day(50)), RULES, [None, 5.04]),
         (LATER, KNOWN, UNTIL, None),
-        (WHOLE, replace(KNOWN, until=day(2)), RULES, [5.04]),
-        (WHOLE, replace(KNOWN, until=day(10)), RULES, [10.0]),
+        (WHOLE, structs.replace(KNOWN, until=day(2)), RULES, [5.04]),
+        (WHOLE, structs.replace(KNOWN, until=day(10)), RULES, [10.0]),
         # holes: known ones are asked for, those in the look-back with it
-        (LATER, replace(KNOWN, absent=((day(60), day(59)),)), RULES, [60.0, 5.04]),
-        (LATER, replace(KNOWN, absent=((day(3), day(2)),)), RULES, [5.04]),
-        (LATER, replace(KNOWN, absent=((day(160), day(159)),)), RULES, [5.04]),
-        (LATER, replace(KNOWN, absent=((day(60), day(59)),)), SINCE, [5.04]),
+        (
+            LATER,
+            structs.replace(KNOWN, absent=((day(60), day(59)),)),
+            RULES,
+            [60.0, 5.04],
+        ),
+        (LATER, structs.replace(KNOWN, absent=((day(3), day(2)),)), RULES, [5.04]),
+        (LATER, structs.replace(KNOWN, absent=((day(160), day(159)),)), RULES, [5.04]),
+        (LATER, structs.replace(KNOWN, absent=((day(60), day(59)),)), SINCE, [5.04]),
         # more is counted than came, and nothing says where
-        (LATER, replace(KNOWN, lacking=9), RULES, [5.04]),
-        (LATER, replace(KNOWN, lacking=9, scanned=1), RULES, [None]),
+        (LATER, structs.replace(KNOWN, lacking=9), RULES, [5.04]),
+        (LATER, structs.replace(KNOWN, lacking=9, scanned=1), RULES, [None]),
     ],
 )
 def test_what_is_read(
@@ -166,7 +174,7 @@ def test_what_is_read(
 def test_a_request_begins_where_the_block_begins_that_reaches_into_the_look_back(
     edge: Edge, begins: datetime | None
 ) -> None:
-    plan = plan_intervals(LATER, replace(KNOWN, edge=edge), RULES)
+    plan = plan_intervals(LATER, structs.replace(KNOWN, edge=edge), RULES)
     assert plan is not None
     assert plan.begins == begins
 
@@ -331,7 +339,9 @@ def test_a_listing_that_changed_although_no_block_did_is_unexplained(
 def test_the_newest_readings_may_be_late(
     hole: Range, absent: tuple[Range, ...], is_late: Any
 ) -> None:
-    old = replace(KNOWN, newest=day(6), edge=Edge(day(11), None, None), absent=absent)
+    old = structs.replace(
+        KNOWN, newest=day(6), edge=Edge(day(11), None, None), absent=absent
+    )
     found = comparison(LATER, came((day(11), max(hole[0], day(29)))), old)
     assert found.is_late(hole) == is_late
 
@@ -383,6 +393,8 @@ def test_a_minute_is_no_hole(gap: timedelta, ranges: int, overlaps: int) -> None
 
 
 def test_windows_are_disjoint_and_ascending() -> None:
-    plan = plan_intervals(LATER, replace(KNOWN, absent=((day(60), day(59)),)), RULES)
+    plan = plan_intervals(
+        LATER, structs.replace(KNOWN, absent=((day(60), day(59)),)), RULES
+    )
     assert plan is not None
     assert plan.windows == (Window(day(60), day(59)), Window(day(5) - HOUR, FAR))

@@ -84,10 +84,10 @@ FULL = [["2025-12-01T00:00:00Z", "2026-03-20T00:00:00Z"]]
 
 def listed(uid: str = "1", frequency: str = "off", **more: Any) -> ListedMeter:
     given = {"interval_coverage": FULL, "bill_coverage": FULL, **more}
-    record, meter = of({"uid": uid, "authorization_uid": "9", **given}, "now")
+    _, meter = of({"uid": uid, "authorization_uid": "9", **given}, "now")
     return ListedMeter(
         meter=meter,
-        record=record,
+        utility=None,
         frequency=frequency,
         refresh_day=5,
         is_activated=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tap_utility_intervals.floor.coverage import TOLERANCE
-from tap_utility_intervals.floor.instants import seconds_form
+from tap_utility_intervals.floor.instants import shared_form
 from tap_utility_intervals.floor.ranges import Range, Window, clip, missing
 from tap_utility_intervals.providers.bookmarks import short_hash
 from tap_utility_intervals.providers.utilityapi.bookmarks import (
@@ -62,4 +62,4 @@ def longest(holes: Sequence[Range]) -> tuple[Range, ...]:
 
 
 def _pairs(coverage: Sequence[Range]) -> list[list[str]]:
-    return [[seconds_form(start), seconds_form(end)] for start, end in coverage]
+    return [[shared_form(start), shared_form(end)] for start, end in coverage]

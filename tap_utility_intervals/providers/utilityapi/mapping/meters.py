@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import datetime, tzinfo
+from functools import lru_cache
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 from tap_utility_intervals.floor.identifiers import service_point_key
-from tap_utility_intervals.floor.instants import as_utc, seconds_form
+from tap_utility_intervals.floor.instants import as_utc, shared_form
 from tap_utility_intervals.floor.ranges import Range
 from tap_utility_intervals.floor.records import Commodity, MeterRecord
 from tap_utility_intervals.floor.values import Values
@@ -25,8 +27,7 @@ COMMODITIES = {
 """By the last word of `service_class`: `res-electric`, `comm_water`, `gas`, …"""
 
 
-@dataclass(frozen=True, slots=True)
-class Meter:
+class Meter(Struct, frozen=True, gc=False):
     """What reading needs to know of a listed meter; nothing personal."""
 
     uid: str
@@ -69,6 +70,7 @@ def listed(
         read, "interval_coverage", item.get("interval_coverage"), zone
     )
     bills = _coverage(read, "bill_coverage", item.get("bill_coverage"), zone)
+    spans = _spans(intervals, item.get("interval_coverage"))
     record = MeterRecord(
         meter_key=uid,
         provider=PROVIDER,
@@ -89,9 +91,9 @@ def listed(
         is_active=read.flag("is_active", item.get("is_activated")),
         is_archived=read.flag("is_archived", item.get("is_archived")),
         reading_count=read.integer("reading_count", item.get("interval_count")),
-        first_interval_start=seconds_form(intervals[0][0]) if intervals else None,
-        last_interval_end=seconds_form(intervals[-1][1]) if intervals else None,
-        interval_coverage=_spans(intervals, item.get("interval_coverage")),
+        first_interval_start=spans[0]["start"] if spans else None,
+        last_interval_end=spans[-1]["end"] if spans else None,
+        interval_coverage=spans,
         bill_count=read.integer("bill_count", item.get("bill_count")),
         bill_coverage=_spans(bills, item.get("bill_coverage")),
         created_at=read.instant("created_at", item.get("created")),
@@ -114,6 +116,7 @@ def listed(
     return Listed(record, found)
 
 
+@lru_cache(maxsize=4_096)
 def commodity(service_class: str | None) -> Commodity | None:
     """What flows, by the last word of a service class."""
     return COMMODITIES.get(re.split(r"[-_ ]", (service_class or "").lower())[-1])
@@ -126,7 +129,7 @@ def _coverage(
     found: list[Range] = []
     for span in read.items(column, value):
         try:
-            start, end = (as_utc(instant(edge, zone)) for edge in span)
+            start, end = (_edge(edge, zone) for edge in span)
         except (TypeError, ValueError):
             read.refuse(column, span)
             continue
@@ -137,10 +140,20 @@ def _coverage(
     return tuple(sorted(found))
 
 
+@lru_cache(maxsize=4_096)
+def _edge(sent: object, zone: tzinfo | None) -> datetime:
+    """A midnight, mostly, that many meters share.
+
+    Raises:
+        ValueError: it is no instant.
+    """
+    return as_utc(instant(sent, zone))
+
+
 def _spans(ranges: Sequence[Range], sent: object) -> list[dict[str, str]] | None:
     if sent is None:
         return None
-    return [{"start": seconds_form(a), "end": seconds_form(b)} for a, b in ranges]
+    return [{"start": shared_form(a), "end": shared_form(b)} for a, b in ranges]
 
 
 def _texts(read: Values, column: str, value: object) -> list[str] | None:
