@@ -57,3 +57,6 @@ def read(_app: Sphinx, name: str, source: list[str]) -> None:
 def setup(app: Sphinx) -> None:
     """Let Sphinx read every page by `read`."""
     app.connect("source-read", read)
+
+
+html_show_copyright = False  # LICENSE says it
