@@ -82,19 +82,20 @@ def test_killed_at_any_moment_and_run_again_it_holds_the_world(tmp_path: Path) -
         expected = world_values(sandbox.world)
         assert whole.values() == expected
         assert len(expected) > 1_000
-        moments = range(1, counting.calls, max(1, counting.calls // 20))
-        assert len(moments) >= 20
-        partly = 0
+        # Pages gather as they come, into more or fewer commits: a moment may not come.
+        moments = range(1, counting.calls, max(1, counting.calls // 22))
+        deaths = partly = 0
         for moment in moments:
             folder = tmp_path / str(moment)
             folder.mkdir()
             warehouse = Warehouse(folder)
             fuse = Fuse(moment)
-            assert killed(lambda w=warehouse, f=fuse: fused_load(w, sandbox, f))  # type: ignore[misc]
+            deaths += killed(lambda w=warehouse, f=fuse: fused_load(w, sandbox, f))  # type: ignore[misc]
             partly += warehouse.path.exists()
             assert warehouse.load(sandbox) == 0
             assert warehouse.values() == expected, moment
             assert len(warehouse.query("from meters")) == 4
+        assert deaths >= 20
         assert partly >= 15
 
 
