@@ -186,6 +186,16 @@ def first_case(setting: Setting) -> Result:
     )
 
 
+def a_year(setting: Setting) -> Result:
+    """The same meters with a year each, 1.4 million rows: starting is little of it."""
+    return beside_the_plain_tap(
+        setting,
+        title="UtilityAPI: 20 meters × 365 days × 15 min × 2 channels",
+        world="year",
+        times=20,
+    )
+
+
 def many_meters(setting: Setting) -> Result:
     """2,000 meters with a day each: what parent and child cost."""
 
@@ -259,6 +269,7 @@ def nectar(setting: Setting) -> Result:
 
 CASES: dict[str, Callable[[Setting], Result]] = {
     "utilityapi": first_case,
+    "year": a_year,
     "nectar": nectar,
     "many": many_meters,
     "map": with_a_map,
