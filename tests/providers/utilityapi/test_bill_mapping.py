@@ -68,6 +68,16 @@ def of(service_class: str | None = None, uid: Any = "b1", **base: Any) -> Any:
         (None, {"bill_total_kwh": 7, "bill_total_volume": ""}, 7, "kWh"),
         ("res-gas", {"bill_total_unit": "therms", "bill_total_kwh": 0}, None, "therm"),
         (None, {"bill_total_unit": "therms", "bill_total_kwh": 0}, None, "therm"),
+        (
+            "res-gas",
+            {
+                "bill_total_volume": None,
+                "bill_total_unit": "therms",
+                "bill_total_kwh": 0,
+            },
+            None,
+            "therm",
+        ),
         (None, {"bill_total_unit": "ccf", "bill_total_kwh": 12}, None, "CCF"),
         ("res-gas", {"bill_total_kwh": 0}, None, None),
         ("comm_water", {"bill_total_kwh": 0}, None, None),

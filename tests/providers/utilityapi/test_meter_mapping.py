@@ -74,6 +74,9 @@ def test_coverage_is_a_list_of_objects_in_ascending_order(
     assert record.unreadable == unreadable
     first = shown[0]["start"] if shown else None
     assert record.first_interval_start == first
+    of_bills = of(bill_coverage=sent).record
+    assert of_bills.bill_coverage == shown
+    assert [*(of_bills.unreadable or {}).values()] == [*(unreadable or {}).values()]
 
 
 @pytest.mark.parametrize(

@@ -344,6 +344,31 @@ def test_coverage_without_a_zone_is_promised_in_the_zone_that_is_set() -> None:
     assert "listed" in warehouse.entry()
 
 
+def test_a_source_without_any_zone_fails_until_the_zone_is_told() -> None:
+    blocks = days(BEGIN, BEGIN + 10 * DAY)
+    expected = every_start(blocks)
+    for one in blocks:
+        for reading in one["readings"]:
+            for name in ("start", "end"):
+                # Phoenix has no summer time: 7 hours behind on all of these days.
+                moment = at(reading[name]) - 7 * HOUR
+                reading[name] = stamp(moment.replace(tzinfo=None))
+    coverage = [[blocks[0]["readings"][-1]["start"], blocks[-1]["readings"][0]["end"]]]
+    listed = {**SETTLED, "interval_coverage": coverage}
+    script = Scripted(blocks, listed, filter=ignore)
+    warehouse = Warehouse(script)
+    run = warehouse.sync()
+    assert run.failed
+    assert not run.rows("intervals")
+    (reason,) = (one for one in run.tap.report.reasons.values() if one)
+    assert "set utilityapi_default_time_zone" in reason
+    run = warehouse.sync(utilityapi_default_time_zone="America/Phoenix")
+    assert not run.failed
+    assert len(warehouse.values) == 960
+    assert set(warehouse.values) == expected
+    assert "listed" in warehouse.entry()
+
+
 def test_a_server_clock_in_the_past_does_not_switch_off_the_check() -> None:
     listed = {"interval_coverage": [[stamp(BEGIN), stamp(NOW)]]}
     script = Scripted(days(BEGIN, NOW - 5 * DAY), listed)
