@@ -189,7 +189,11 @@ class BillJob:
         rows = [record for record in found.values() if self._is_wanted(record)]
         is_cut = len(rows) < len(found) and self.rules.end_date is not None
         nameless = self.nameless[meter.uid]
-        if self.is_incomplete or is_cut or nameless or lacking(meter, found):
+        unproved = meter.bill_count is None and not meter.bill_coverage
+        if unproved and (found or len(self.meters) > 1):
+            self.warn("a meter lists no number and no time of bills: some may not come")
+        some_lack = nameless or unproved or lacking(meter, found)
+        if self.is_incomplete or is_cut or some_lack:
             # Beside a newer `listed_at`, those that did not come would look withdrawn,
             # and so would what a backfill leaves out.
             for row in rows:

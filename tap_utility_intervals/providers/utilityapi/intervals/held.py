@@ -100,8 +100,10 @@ class Held:
         self._is_shared = room is not None
         self._room = room or Room()
         self._held: list[_Held] = []
-        self._known: set[int] = set()
+        self._known: dict[int, tuple[Range, ...]] = {}
         self._lost: list[str] = []
+        self.came: list[Range] = []
+        """First start and last end of each block, as they came, repeats included."""
         self.spans: list[Range] = []
         """First and last start of each block."""
         self.updated: datetime | None = None
@@ -117,8 +119,9 @@ class Held:
             # Keyed anew in each process: 64 bits that nobody can aim at.
             digest = hash(bytes(item))
             if digest in self._known:
+                self.came += self._known[digest]
                 return
-            self._known.add(digest)
+            self._known[digest] = ()
         found = self._decoded(item)
         if found is None:
             return
@@ -127,6 +130,9 @@ class Held:
             return
         found.readings, found.read_at = [], read_at
         self.spans.append((readings.starts[0], readings.starts[-1]))
+        self.came.append((readings.starts[0], readings.ends[-1]))
+        if isinstance(item, Raw):
+            self._known[digest] = (self.came[-1],)
         if found.updated and (self.updated is None or found.updated > self.updated):
             self.updated = found.updated
         self._held.append(_Held(readings.starts[0], found, readings))

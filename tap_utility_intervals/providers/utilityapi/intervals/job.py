@@ -142,7 +142,9 @@ class IntervalJob:
         self._is_cut = start is not None and self.filter.known is Filter.CUTS
         for hole in self.plan.holes:
             self.walk.collect_hole(self.held, self.plan, hole)
-        if not is_collected:
+        if is_collected:
+            self.walk.prove(self.held, self.plan, start)
+        else:
             self.walk.collect(self.held, self.plan, start)
         if self.plan.is_scan or self.walk.is_incomplete:
             return

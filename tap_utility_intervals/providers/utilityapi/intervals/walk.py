@@ -2,14 +2,16 @@
 
 A cursor that died begins the listing again. An answer too large to build is asked for
 in smaller pages, then in windows, if the API is seen to cut readings at their edges.
+Where nothing was promised, the end of a list is proved by asking on from there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from operator import itemgetter
 
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.instants import DAY, EARLIEST, earlier, later
@@ -22,6 +24,7 @@ from tap_utility_intervals.providers.utilityapi.intervals.start_filter import (
     StartFilter,
 )
 from tap_utility_intervals.providers.utilityapi.mapping.channels import Warn
+from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER
 from tap_utility_intervals.providers.utilityapi.pages import Page
 from tap_utility_intervals.providers.utilityapi.rules import Rules
 
@@ -30,6 +33,10 @@ WIDEST = 30 * DAY
 
 PADDING = 2 * DAY
 """Asked for beyond a window's end: a reading that straddles it ends later."""
+
+
+MOST_CUTS = 1_000
+"""A list that ends early is asked for on so many times."""
 
 
 @dataclass
@@ -51,12 +58,59 @@ class Walk:
         Raises:
             errors.ProviderError: when the API does not give them.
         """
+        already = len(held.came)
+        self._ask(held, plan, start)
+        self.prove(held, plan, start, already)
+
+    def prove(
+        self, held: Held, plan: Plan, start: datetime | None, already: int = 0
+    ) -> None:
+        """Ask on from where a list has ended, if no promise tells that it is whole.
+
+        Args:
+            held: what came; of the list, what came after the first `already` blocks.
+            plan: of which meter.
+            start: from when on it was asked for.
+            already: see `held`.
+
+        Raises:
+            errors.FallsShort: when the answers do not go on from there.
+            errors.ProviderError: when the API gives none.
+        """
+        meter = plan.meter
+        if meter.reading_count is not None or meter.is_covered_readably:
+            return
+        for _ in range(MOST_CUTS):
+            came = held.came[already:]
+            asking = _asking_on(came, start, self.rules.now)
+            if asking is None or self.is_incomplete:
+                return
+            (rest, seam), before = asking, len(held.came)
+            self._ask(held, plan, *rest)
+            more = held.came[before:]
+            if _lies_outside(more, *rest):
+                break
+            if set(came).issuperset(more):
+                return
+            self.warn("a list of intervals ended too early; it was asked for on")
+            self._ask(held, plan, *seam)
+        source = f"meter {meter.uid}"
+        problem = "lists neither count nor coverage, and nothing proves its list whole"
+        raise errors.FallsShort(PROVIDER, "/intervals", source=source, problem=problem)
+
+    def _ask(
+        self,
+        held: Held,
+        plan: Plan,
+        start: datetime | None,
+        end: datetime | None = None,
+    ) -> None:
         uid = plan.meter.uid
         try:
-            self._take(held, persistent(partial(self._pages, uid, start)))
+            self._take(held, persistent(partial(self._pages, uid, start, end)))
         except (errors.TooWide, errors.TooLarge):
             try:
-                smaller = partial(self._pages, uid, start, limit=1)
+                smaller = partial(self._pages, uid, start, end, limit=1)
                 self._take(held, persistent(smaller))
             except (errors.TooWide, errors.TooLarge) as error:
                 self._in_windows(held, plan, error)
@@ -119,3 +173,37 @@ class Walk:
                 self.warn("an answer is marked incomplete; the meter's bookmark stays")
             for item in page.items:
                 held.add(item, page.read_at)
+
+
+_Bounds = tuple[datetime | None, datetime | None]
+"""The `start` and `end` of a request."""
+
+
+def _asking_on(
+    came: Sequence[Range], start: datetime | None, now: datetime
+) -> tuple[_Bounds, _Bounds] | None:
+    """How to ask for what follows a list that has ended, and for what overlaps it.
+
+    After its newest block; before its oldest if the latest came first, though they were
+    asked for the other way. None if nothing can be there, or nothing came at all.
+    """
+    if not came:
+        return None
+    if came[0] > came[-1]:
+        first, last = min(came)
+        if start is not None and first <= start:
+            return None
+        return (start, first), (start, last)
+    # A block that ends in the future may be an error, and hide what is before it.
+    ended = [one for one in came if one[1] <= now] or came
+    first, last = max(ended, key=itemgetter(1))
+    return (last, None), (first, None)
+
+
+def _lies_outside(
+    came: Iterable[Range], start: datetime | None, end: datetime | None
+) -> bool:
+    """Whether a block came that is not in the time asked for."""
+    if end is not None:
+        return any(first > end for first, _ in came)
+    return start is not None and any(last < start for _, last in came)
