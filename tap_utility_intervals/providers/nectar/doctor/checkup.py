@@ -1,4 +1,7 @@
-"""Nectar's check-up: companies, connections, accounts."""
+"""Nectar's check-up: companies, connections, accounts.
+
+See nectar.md#connection and nectar.md#account. Words that are unknown are no error.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +25,9 @@ from tap_utility_intervals.providers.nectar.session import NectarSession, connec
 
 HEALTHY = "CONNECTED"
 PENDING = "PENDING"
+"""Of a new connection, until it is first checked: some days."""
 AT_THE_UTILITY = ("WEBSITE_DOWN", "URL_INACCESSIBLE", "UNDER_INVESTIGATION")
-"""What Nectar or the utility must mend; all other troubles are the login's owner's."""
+"""What Nectar or the utility must mend; most other troubles are the login's owner's."""
 
 
 def examine(run: Run, stale: timedelta) -> Checkup:
@@ -159,6 +163,7 @@ def _about_connection(
     connection: Connection, counted: Counted, stale: timedelta
 ) -> Iterator[Finding]:
     source = f"connection {connection.id}"
+    # Anything may be missing (nectar.md#objects): that alone is no trouble.
     status = text(connection.row.get("status")) or HEALTHY
     if status == PENDING:
         yield Finding(
@@ -213,6 +218,7 @@ def _connection_row(
 
 
 def _advice(status: str) -> str:
+    """Say who must mend a connection; an unknown status is taken for the login's."""
     if status in AT_THE_UTILITY:
         return "Nectar or the utility must mend it; ask Nectar if it stays"
     if status == "COMPANY_INACTIVE":
@@ -223,6 +229,7 @@ def _advice(status: str) -> str:
 
 
 def _tracked(account: Entity) -> bool:
+    """Whether an account's data are wanted, by the newer word and the older."""
     return account.get("trackingStatus") != "DISABLED" and (
         account.get("isTracked") is not False
     )

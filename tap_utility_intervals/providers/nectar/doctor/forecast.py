@@ -18,6 +18,7 @@ from tap_utility_intervals.providers.nectar.objects import entity_page, interval
 from tap_utility_intervals.providers.nectar.session import NectarSession
 
 USAGE = entity_page("usageData", "totalUsageData")
+"""Decodes a page of usage entries: nectar.md#lists."""
 ROWS_A_PAGE = 100
 """Fixed by Nectar: nectar.md#lists."""
 SHORTEST = 0.05
@@ -37,7 +38,12 @@ class Counted:
 
 
 def count(session: NectarSession, recent: timedelta, connection: Connection) -> Counted:
-    """Ask for first pages only: they say how many there are.
+    """Ask for first pages only: their totals say how many there are (nectar.md#lists).
+
+    Args:
+        session: to ask.
+        recent: how far back an interval counts as recent.
+        connection: whose intervals to count.
 
     Raises:
         errors.Unauthorized: the key is refused; any other error is in the result.
@@ -54,10 +60,16 @@ def count(session: NectarSession, recent: timedelta, connection: Connection) -> 
 
 
 def estimate(session: NectarSession, counted: Mapping[str, Counted]) -> Estimate:
-    """Reckon up from the counts of connections, and of companies' usage entries."""
+    """Reckon up from the counts of connections, and of companies' usage entries.
+
+    Args:
+        session: to ask for the usage entries.
+        counted: by connection id; at least one.
+    """
     totals = [one.total or 0 for one in counted.values()]
     usage = [_usage(session, company) for company in session.directory.company_ids]
     pages = sum(max(1, math.ceil(rows / ROWS_A_PAGE)) for rows in (*totals, *usage))
+    # And the companies; of each its connections and its meters.
     requests = 1 + 2 * len(usage) + pages
     answer = sum(one.seconds for one in counted.values()) / len(counted)
     return Estimate(
@@ -92,6 +104,7 @@ def _how(session: NectarSession, counted: Mapping[str, Counted]) -> list[str]:
 def _intervals(
     session: NectarSession, connection: Connection, dates: Params
 ) -> int | None:
+    """Ask how many intervals a connection has; None if the answer does not say."""
     path = f"/interval/connection/{quote(connection.id, safe='')}"
     source = f"connection {connection.id}"
     params = [*session.directory.filters, *dates]
@@ -99,6 +112,8 @@ def _intervals(
 
 
 def _usage(session: NectarSession, company: str) -> int:
+    """Ask how many usage entries a company has; 0 if it cannot be told."""
+    # `dateType` is always sent, also without dates: nectar.md#filters-of-bills.
     path = f"/usage/company/{quote(company, safe='')}"
     params = [*session.directory.filters, ("dateType", "BILL_DATE")]
     try:
@@ -109,6 +124,7 @@ def _usage(session: NectarSession, company: str) -> int:
 
 
 def _bounds(session: NectarSession) -> list[tuple[str, str]]:
+    """Return the configured dates as filters: nectar.md#filters-of-intervals."""
     settings = session.run.settings
     bounds = (("startDate", settings.start_date), ("endDate", settings.end_date))
     return [(name, seconds_form(moment)) for name, moment in bounds if moment]

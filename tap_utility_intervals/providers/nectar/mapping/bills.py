@@ -1,4 +1,7 @@
-"""From Nectar's usage entries to unified records. Pure: no requests, no state."""
+"""From Nectar's usage entries to unified records. Pure: no requests, no state.
+
+See nectar.md#usage-row and nectar.md#document.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,16 @@ MAPPING = 3
 """Raise it when a usage entry would become another record: all are read again."""
 
 _APPARENT_POWER = {p + u for p in ("", "k", "M", "G") for u in ("VA", "VAr")}
+"""Units of power that floor.units calls `OTHER`; demand all the same."""
 
 
 def usage_record(row: Entity, key: str | None, listed_at: str) -> UsageRecord:
-    """The record of a usage entry, whose meter has the key.
+    """Return the record of a usage entry as sent.
+
+    Args:
+        row: the entry, with a summary of its document.
+        key: of its meter; None when it cannot be told.
+        listed_at: the run's start.
 
     Raises:
         ValueError: when it has no id.
@@ -72,10 +81,10 @@ def usage_record(row: Entity, key: str | None, listed_at: str) -> UsageRecord:
 
 
 def _day_after(last: str | None) -> str | None:
-    """The day on which a period is over; Nectar sends its last one.
+    """Return the day on which a period is over; Nectar sends its last one (assumed).
 
     Its glossary has the bill date as the last day of the period, and where it does not
-    know the end, it sends the first day once more.
+    know the end, it sends the first day once more. See nectar.md#usage-row.
     """
     if last is None:
         return None
@@ -86,7 +95,10 @@ def _day_after(last: str | None) -> str | None:
 
 
 def _superseded(bill: Entity) -> bool | None:
-    """Whether a newer bill replaces this one; None if the bill does not say."""
+    """Whether a newer bill replaces this one; None if the bill does not say.
+
+    The reference has the first name, another page the second: nectar.md#document.
+    """
     for name in ("revisedDocumentId", "revisedDocument"):
         if name in bill:
             return bool(bill[name])
@@ -94,7 +106,10 @@ def _superseded(bill: Entity) -> bool | None:
 
 
 def _usage_type(sent: str | None, unit: units.Unit) -> str:
-    """Power is demand whatever it is called; else Nectar's word, else consumption."""
+    """Power is demand whatever it is called; else Nectar's word, else consumption.
+
+    In 2.1 demand comes as usage entries: nectar.md#versions.
+    """
     if unit.measure is Measure.POWER or unit.name in _APPARENT_POWER:
         return "demand"
     return "demand" if sent and "DEMAND" in sent.upper() else "consumption"

@@ -1,7 +1,8 @@
 """What a meter is called: the keys that join intervals, meters and usage. Pure.
 
 An interval names no meter; it carries an account and a list of identifiers. So the key
-is made from these, by one function for all three.
+is made from these, by one function for all three. See nectar.md#filters-of-intervals
+and nectar.md#identifier.
 """
 
 from __future__ import annotations
@@ -19,18 +20,22 @@ from tap_utility_intervals.providers.nectar.objects import Entity, objects, text
 PROVIDER = "nectar"
 
 METER = "METER"
+"""The name of an identifier of the device."""
 
 SERVICE_IDENTIFIERS = ("POD", "ESI", "NMI", "MPR", "ICP", "MIRN", "PREMISE")
-"""Identifiers of a service rather than of a device or an account."""
+"""Identifiers of a service rather than of a device or an account, the best first."""
 
 _PARTS = {"name", "rawName", "value"}
+"""What of an identifier goes out as text; what else it holds stays as sent."""
 
 LONGEST_KEY = 200
 """Characters of a key: an index of PostgreSQL holds no more than a few thousand."""
 
 
 def meter_key(owner: str, identifiers: object) -> str:
-    """The key of a meter: its account (or connection) and what identifies it there.
+    """Return the key of a meter: its owner and what identifies it there.
+
+    The owner is its account, else its connection, else its company.
 
     With METER identifiers `{owner}:{values, sorted, joined by +}`, else
     `{owner}:{NAME=value pairs, sorted, joined by +}`; all values canonical.
@@ -44,7 +49,10 @@ def meter_key(owner: str, identifiers: object) -> str:
 
 
 def signature(identifiers: object) -> str:
-    """What a list of identifiers says of the meter, without its owner."""
+    """What a list of identifiers says of the meter, without its owner.
+
+    Its METER values if there are any, else all its names and values, empty ones too.
+    """
     said = list(_pairs(identifiers))
     meters = {value for name, value in said if name == METER and value}
     if meters:
@@ -53,7 +61,7 @@ def signature(identifiers: object) -> str:
 
 
 def pairs(identifiers: object) -> set[tuple[str, str]]:
-    """What a list of identifiers says: names and canonical values."""
+    """The names and canonical values of a list of identifiers that have a value."""
     return {(name, value) for name, value in _pairs(identifiers) if value}
 
 
@@ -87,10 +95,11 @@ class Siblings:
                 self._found.setdefault(said, set()).add(key)
 
     def key(self, account: str | None, identifiers: object) -> str | None:
-        """The key of the only meter that it can be; None if there is no such one."""
+        """Return the key of the only meter that it can be; None for none or several."""
         said = pairs(identifiers)
         if not said:
             return None
+        # Who is told exactly comes before who has all this and more.
         same = self._found.get(signature(identifiers), set())
         more = set.intersection(*(self._found.get(one, set()) for one in said))
         keys = {
@@ -108,12 +117,17 @@ class MeterKeys:
     """Finds the meters of usage entries."""
 
     by_id: Mapping[str, str]
+    """Meter key by meter id."""
     by_signature: Mapping[str, AbstractSet[str]]
+    """Meter keys by `signature`, whatever the account."""
     account_of: Mapping[str, str]
     """Account id by meter id."""
 
     def of_usage(self, row: Entity) -> str | None:
-        """The key of a usage entry's meter; None when it cannot be told."""
+        """Return the key of a usage entry's meter; None when it cannot be told.
+
+        By its meter's id, else account and identifiers, else a signature of one meter.
+        """
         meter_id = text(row.get("meter"))
         if meter_id is not None and meter_id in self.by_id:
             return self.by_id[meter_id]
@@ -127,7 +141,7 @@ class MeterKeys:
 
 
 def listed(identifiers: object) -> list[Any] | None:
-    """The list as sent; what does not belong into it is left out or made text."""
+    """Return the list as sent, parts made text, and what is no object left out."""
     if not isinstance(identifiers, list):
         return None
     if all(map(_is_usual, identifiers)):
@@ -146,7 +160,7 @@ def _is_usual(row: object) -> bool:
 
 
 def named(identifiers: object, *names: str) -> list[str]:
-    """The values, as sent, of the identifiers with one of the names, in their order."""
+    """Return the values, as sent, of identifiers so named, in the names' order."""
     return [
         value
         for name in names
