@@ -1,7 +1,8 @@
 """Reading the bills of a few meters: all of them, for they are few.
 
 The date filter takes only bills that lie whole inside it, so one that straddles an edge
-would vanish; it is not used. `start_date` and `end_date` filter periods here.
+would vanish; it is not used. `start_date` and `end_date` filter periods here. See
+utilityapi.md#time-filters and utilityapi.md#bill.
 """
 
 from __future__ import annotations
@@ -49,10 +50,11 @@ from tap_utility_intervals.providers.utilityapi.mapping.meters import PROVIDER, 
 from tap_utility_intervals.providers.utilityapi.rules import BILL_MAPPING, Rules
 
 BILLS_PER_REQUEST = 500
-"""So many are asked for at once; clients in production ask for as many."""
+"""Asked for at most; how many a page may hold is not said: utilityapi.md#lists."""
 
 SEAM = timedelta(days=3)
-"""Whether a period's last day counts differs by utility, and with it small holes."""
+"""The widest hole that is none: whether a period's last day counts differs by
+utility (utilityapi.md#bill)."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class BillTask:
     listed_at: str
 
     def events(self, api: UtilityApi, run: Run) -> Iterator[Event]:
-        """Read them."""
+        """Yield what `BillJob.events` does."""
         return BillJob(api, self, run.report).events()
 
 
@@ -82,6 +84,7 @@ class BillJob:
         self.report = report
         self.listed_at = task.listed_at
         self.is_incomplete = False
+        """Whether an answer said so, of any of the meters: utilityapi.md#lists."""
         self.nameless: Counter[str] = Counter()
         """How many bills came without a uid of their own, by meter."""
 
@@ -123,7 +126,7 @@ class BillJob:
         yield from self._of_one(meter, self._all([meter.uid])[meter.uid])
 
     def _all(self, uids: list[str]) -> dict[str, dict[str, UsageRecord]]:
-        """The bills by meter and uid, once the listing has come to its end."""
+        """Return the bills by meter and uid, once the listing has come to its end."""
         found: dict[str, dict[str, UsageRecord]] = {uid: {} for uid in uids}
 
         def restart() -> None:
@@ -156,6 +159,7 @@ class BillJob:
         if record.unreadable:
             self.warn("a value of a bill could not be read and is null")
         known = found[meter.uid].get(record.usage_id)
+        # One uid for two periods is that of two bills, and only one can have it.
         if known and _period(known) != _period(record):
             self.nameless[meter.uid] += 1
         if known and (known.source_updated_at or "") > (record.source_updated_at or ""):
@@ -168,13 +172,18 @@ class BillJob:
         self.report.warn(f"{PROVIDER}: {what}")
 
     def note(self, record: UsageRecord, bill: dict[str, Any]) -> None:
-        """Look at a bill as sent."""
+        """Look at a bill as sent; the stream in UtilityAPI's own shape keeps it."""
 
     def rows(self, records: list[UsageRecord]) -> Sequence[Record]:
         """What goes out for these bills."""
         return records
 
     def _owner(self, bill: dict[str, Any]) -> Meter | None:
+        """Return whose bill it is; None for a meter that was not asked for.
+
+        Raises:
+            errors.BadAnswer: when it names none, and may be of several.
+        """
         uid = Values().text("meter_key", bill.get("meter_uid"))
         if uid is not None:
             return self.meters.get(uid)
@@ -186,16 +195,23 @@ class BillJob:
     def _of_one(
         self, meter: Meter, found: Mapping[str, UsageRecord]
     ) -> Iterator[Rows | Reached]:
+        """Yield what is wanted of a meter's bills, and its bookmark.
+
+        Raises:
+            errors.BadAnswer: when some had no uid of their own.
+            errors.FallsShort: as `_check`.
+        """
         rows = [record for record in found.values() if self._is_wanted(record)]
         is_cut = len(rows) < len(found) and self.rules.end_date is not None
         nameless = self.nameless[meter.uid]
         unproved = meter.bill_count is None and not meter.bill_coverage
+        # An empty list of this meter alone was not cut; any other may have been.
         if unproved and (found or len(self.meters) > 1):
             self.warn("a meter lists no number and no time of bills: some may not come")
         some_lack = nameless or unproved or lacking(meter, found)
         if self.is_incomplete or is_cut or some_lack:
-            # Beside a newer `listed_at`, those that did not come would look withdrawn,
-            # and so would what a backfill leaves out.
+            # A bill looks withdrawn if others of its meter have a newer `listed_at`.
+            # What did not come this time, or a backfill leaves out, must not.
             for row in rows:
                 row.listed_at = None
         if rows:
@@ -206,6 +222,7 @@ class BillJob:
             self.warn("an answer is marked incomplete; the meter's bookmark stays")
         else:
             yield Reached(context(meter), self._bookmark(meter, found, rows))
+        # While a collection runs, the count may be ahead: utilityapi.md#collecting.
         if meter.status != "pending":
             self._check(meter, lacking(meter, found))
 
@@ -245,11 +262,13 @@ class BillJob:
         newest = old.newest
         updates = [row.source_updated_at for row in rows if row.source_updated_at]
         if updates:
+            # One in the future would stay the furthest for good.
             newest = min(parse_instant(max(updates)), self.rules.now)
             newest = max(newest, old.newest or newest)
         lacks, is_pending = old.lacking, meter.status == "pending"
         if not is_pending:
             lacks = lacking(meter, found)
+        # Where more came than is counted, the listing was behind, and may be still.
         is_proof = not (lacks or is_pending) and (meter.bill_count or 0) >= len(found)
         return BillBookmark(
             newest,
@@ -266,7 +285,7 @@ def _wrong(
 
 
 def sharing(meters: Iterable[Meter], size: int) -> Iterator[list[Meter]]:
-    """Neighbours whose bills make up a page share a request, at most so many."""
+    """Yield neighbours that share a request: at most `size`, with one page of bills."""
     return grouped(meters, size, BILLS_PER_REQUEST, lambda one: one.bill_count or 1)
 
 

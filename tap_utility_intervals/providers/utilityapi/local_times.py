@@ -1,7 +1,7 @@
 """Times that are sent without a zone, in the zone that the user says they are in. Pure.
 
-UtilityAPI documents an offset in each time. Where a utility tells none, the hour that
-comes twice in autumn shows in the order of the readings alone.
+UtilityAPI documents an offset in each time (utilityapi.md#time-zones). Where one is
+missing, the hour that comes twice in autumn shows in the order of the readings alone.
 """
 
 from __future__ import annotations
@@ -18,18 +18,23 @@ class LocalTimes:
     """Reads the times of readings in the order in which they were measured."""
 
     def __init__(self, zone: tzinfo | None) -> None:
-        """Read times that have an offset; others too, if there is a zone."""
+        """Read times with an offset; if `utilityapi_default_time_zone` is set, all."""
         self._zone = zone
         self._last_end: datetime | None = None
 
     def ordered(self, readings: list[Any]) -> list[Any]:
         """Return readings oldest first, if that tells one hour from the other."""
+        # They are all newest first (utilityapi.md#interval) or none: the ends will do.
+        # Instants without an offset cannot be compared yet, their texts can.
         starts = [one.get("start") for one in readings if isinstance(one, dict)]
         is_back = len(starts) > 1 and str(starts[0]) > str(starts[-1])
         return readings[::-1] if self._zone is not None and is_back else readings
 
     def span(self, reading: Mapping[str, Any]) -> Range:
-        """Start and end of a reading, each with its offset.
+        """Return start and end of a reading, each with its offset.
+
+        In autumn an hour that cannot be the first is the second of the two: it begins
+        where the reading before ended, or would end before it began.
 
         Raises:
             ValueError: when one is missing, unreadable or without a zone.

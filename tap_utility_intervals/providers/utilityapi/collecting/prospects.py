@@ -1,7 +1,8 @@
 """What a historical collection would add to a meter, and what stands against it. Pure.
 
 A collection is paid for, so a meter is only offered when its listing shows a hole in
-the span, and never while another collection of it runs.
+the span, and never while another collection of it runs. See utilityapi.md#collecting
+and, for what the listing shows, utilityapi.md#meter.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from tap_utility_intervals.providers.utilityapi.entities import (
 MOST_MONTHS = 36
 """What one collection may ask for: utilityapi.md#collecting."""
 FREQUENCIES = ("off", "monthly", "weekly", "daily")
+"""https://utilityapi.com/docs/api/meters/ongoing-monitoring has these."""
 
 INTERVAL_EDGE = timedelta(days=2)
-"""Readings reach the provider a day or two late."""
+"""Readings reach the provider a day or two late: utilityapi.md#known-oddities."""
 BILL_EDGE = timedelta(days=62)
-"""A bill comes when its period is over, and periods may be two months long."""
+"""A bill comes when its period is over, and that may be two months long (assumed)."""
 HOLE = timedelta(days=1)
 """Coverage is the provider's summary; smaller holes inside it are no reason to pay."""
 
@@ -47,7 +49,12 @@ class Prospect:
 
 
 def span(months: int, now: datetime) -> Range:
-    """The last so many months."""
+    """Return the last so many months; of a shorter month, its last day counts.
+
+    Args:
+        months: calendar months, at least one.
+        now: the end.
+    """
     index = now.year * 12 + now.month - 1 - months
     year, month = index // 12, index % 12 + 1
     day = min(now.day, calendar.monthrange(year, month)[1])
@@ -57,7 +64,13 @@ def span(months: int, now: datetime) -> Range:
 def prospect(
     listed: ListedMeter, grants: Mapping[str, Authorization], wanted: Range
 ) -> Prospect:
-    """What collecting `wanted` would do for a meter."""
+    """Return what collecting `wanted` would do for a meter.
+
+    Args:
+        listed: the meter.
+        grants: authorizations by uid.
+        wanted: the span that would be collected.
+    """
     meter = listed.meter
     intervals = holes(wanted, meter.interval_coverage, INTERVAL_EDGE)
     bills = holes(wanted, meter.bill_coverage, BILL_EDGE)
@@ -74,7 +87,10 @@ def prospect(
 
 
 def holes(wanted: Range, coverage: Sequence[Range], edge: timedelta) -> list[Range]:
-    """What coverage lacks of the wanted range; up to `edge` may lack at both ends."""
+    """Return what coverage lacks of the wanted range.
+
+    A hole at one of its ends that is no longer than `edge` is none, unless it is all.
+    """
     start, end = wanted
     return [
         (begun, done)
@@ -100,6 +116,7 @@ def monitoring_obstacle(
 
 
 def _obstacle(listed: ListedMeter, grants: Mapping[str, Authorization]) -> str | None:
+    """Why a meter cannot be collected now, whatever its coverage; None if it can."""
     if not NAMEABLE.fullmatch(listed.uid):
         return "has a uid that cannot be named on a command line"
     if listed.is_pending:
@@ -108,6 +125,7 @@ def _obstacle(listed: ListedMeter, grants: Mapping[str, Authorization]) -> str |
 
 
 def _ended(listed: ListedMeter, grants: Mapping[str, Authorization]) -> str | None:
+    """Say that the authorization has ended: such meters are dropped without a word."""
     grant = grants.get(listed.authorization_uid or "")
     if grant is None or grant.ended is None:
         return None

@@ -1,7 +1,8 @@
 """What it means when a request that costs money is not taken, and what to do. Pure.
 
 https://utilityapi.com/docs/api/meters/historical-collection lists the status codes and
-the error types of a 400; more types may come.
+the error types of a 400; more types may come. See utilityapi.md#statuses and
+utilityapi.md#error-body.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from tap_utility_intervals.floor import errors
 
 STATUS = "`utility-intervals collect status`"
 PLAN = "`utility-intervals collect plan`"
+"""The commands that people are sent to."""
 
 
 class Refused(errors.ProviderError):
@@ -68,6 +70,7 @@ REFUSALS: dict[int, tuple[str, str]] = {
         "asks for payment: the balance of the account is used up",
         PREPAY,
     ),
+    # Not documented here; what a 403 means anywhere.
     HTTPStatus.FORBIDDEN: (
         "does not let this token do that",
         "nothing was started; check the token's account at UtilityAPI",
@@ -81,20 +84,32 @@ REFUSALS: dict[int, tuple[str, str]] = {
         "nothing was started; send it again later",
     ),
 }
+"""Other statuses that leave no doubt, by status: what they mean, and what to do."""
 
 NEVER_TAKEN = frozenset(
     {405, 406, 407, 410, 411, 413, 414, 415, 417, 421, 422, 426, 428, 431, 451}
 )
-"""Other statuses that leave no doubt (RFC 9110, 6585, 7725): it was not acted upon."""
+"""Further ones, by RFC 9110, 6585 and 7725: it was not acted upon."""
 
 BROKEN: dict[int, str] = {
     HTTPStatus.SERVICE_UNAVAILABLE: "is down for maintenance",
     HTTPStatus.GATEWAY_TIMEOUT: "took too long to answer",
 }
+"""What statuses mean after which it may have been accepted all the same."""
 
 
 def refusal(path: str, status: int, body: bytes, setting: str) -> errors.ProviderError:
-    """What a reply other than success means; `setting` holds the credential."""
+    """Return what a reply other than success means.
+
+    Args:
+        path: that was sent to.
+        status: of the reply.
+        body: of the reply.
+        setting: that holds the credential.
+
+    Returns:
+        `errors.Unauthorized`; `Refused` where nothing was started; else `MaybeStarted`.
+    """
     if status == HTTPStatus.UNAUTHORIZED:
         return errors.Unauthorized("utilityapi", path, setting=setting)
     if status == HTTPStatus.BAD_REQUEST:

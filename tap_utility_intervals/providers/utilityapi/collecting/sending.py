@@ -4,7 +4,7 @@ https://utilityapi.com/docs/api/meters/historical-collection and …/ongoing-mon
 
 A POST is never repeated unless UtilityAPI said, with a 429, that it did not take it,
 and the meters still look as if it had not: one that broke off may have been accepted,
-and a second one would cost again.
+and a second one would cost again. See utilityapi.md#collecting and utilityapi.md#rate.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ StillDue: TypeAlias = Callable[[Sequence[str]], Sequence[str]]
 
 @dataclass(frozen=True)
 class Answer:
-    """What UtilityAPI said it does."""
+    """What UtilityAPI said it does, by the uids of meters."""
 
     meters: Sequence[str]
     """The meters that it took; others are left out without a word."""
@@ -70,7 +70,7 @@ class Collector:
     def collect(
         self, meters: Sequence[str], months: int, still_due: StillDue
     ) -> Answer:
-        """Start a historical collection of the last so many months.
+        """Start a historical collection of the last so many months of these meters.
 
         Raises:
             errors.ProviderError: `Refused`, `MaybeStarted`, `errors.Unauthorized`.
@@ -87,6 +87,12 @@ class Collector:
         still_due: StillDue,
     ) -> Answer:
         """Set the ongoing monitoring of meters.
+
+        Args:
+            meters: their uids.
+            frequency: one of `prospects.FREQUENCIES`.
+            day: of the month, for `monthly`; None leaves it to UtilityAPI.
+            still_due: as for `collect`.
 
         Raises:
             errors.ProviderError: as `collect`.
@@ -124,7 +130,11 @@ class Collector:
         )
 
     def _taken(self, path: str, reply: _Reply) -> Sequence[str]:
-        """The meters that a success names."""
+        """Return the meters that a success names.
+
+        Raises:
+            errors.ProviderError: as `collect`.
+        """
         if not HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
             setting = self._posts.endpoint.credential
             raise refusal(path, reply.status, reply.body, setting)
@@ -136,7 +146,11 @@ class Collector:
 
 
 def _look_again(path: str, meters: Sequence[str], still_due: StillDue) -> list[str]:
-    """The meters that are still due; without knowing, nothing is sent again."""
+    """Return the meters that are still due; without knowing, nothing is sent again.
+
+    Raises:
+        MaybeStarted: when the meters cannot be looked at.
+    """
     try:
         return list(still_due(meters))
     except errors.SourceError as error:
@@ -156,12 +170,13 @@ class _Posts(Transport):
     """A transport that can POST: the only one, and for this module alone."""
 
     def post(self, path: str, body: Mapping[str, Any]) -> _Reply:
-        """Send once.
+        """Send once; a redirect is an answer, and not followed.
 
         Raises:
             Refused: when nothing can have been accepted.
             MaybeStarted: when something may have been.
         """
+        # An interrupt while the limiter waits is none of these: nothing has left.
         with self.limiter:
             try:
                 with self._session().post(
@@ -195,7 +210,7 @@ class _Posts(Transport):
 
 
 def _never_left(failure: requests.RequestException) -> bool:
-    """Whether not even a connection was made."""
+    """Whether not even a connection was made; what else fails may have left."""
     if isinstance(failure, (requests.ConnectTimeout, ProxyError, InvalidURL)):
         return True
     cause = failure.args[0] if failure.args else None
@@ -203,7 +218,10 @@ def _never_left(failure: requests.RequestException) -> bool:
 
 
 def _meters_in(reply: _Reply) -> list[str] | None:
-    """The meters of a success, `{"success": true, "meters": ["123"], …}`."""
+    """The meters of a success, `{"success": true, "meters": ["123"], …}`.
+
+    None if it does not say, or says `false`.
+    """
     document = document_in(reply.body)
     meters = document.get("meters")
     if document.get("success") is False or not isinstance(meters, list):

@@ -1,4 +1,7 @@
-"""UtilityAPI's check-up: grants, meters, and what a first sync would take."""
+"""UtilityAPI's check-up: grants, meters, and what a first sync would take.
+
+See utilityapi.md#authorization and utilityapi.md#meter.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ from tap_utility_intervals.providers.utilityapi.session import transport_of
 from tap_utility_intervals.providers.utilityapi.settings import UtilityApiSettings
 
 SOON = timedelta(days=30)
-"""Before a grant ends; a customer needs about a month to renew it."""
+"""Before a grant ends: time for a customer to renew it (a month is our guess)."""
 COLLECT = "`utility-intervals collect plan`"
 MONITOR = "`utility-intervals collect monitor`"
 
@@ -109,6 +112,7 @@ def _tables(
 
 
 def _about_grant(grant: Authorization, now: datetime) -> Iterator[Finding]:
+    """Yield at most one thing that is wrong with a grant; none if it is archived."""
     source = f"authorization {grant.uid}"
     if grant.is_archived:
         return
@@ -139,6 +143,10 @@ def _about_grant(grant: Authorization, now: datetime) -> Iterator[Finding]:
 def _about_meter(
     meter: ListedMeter, ended: AbstractSet[str], now: datetime, stale: timedelta
 ) -> Iterator[Finding]:
+    """Yield at most one thing that is wrong with a meter; none if it is archived.
+
+    Without a collection or monitoring nothing new comes: utilityapi.md#collecting.
+    """
     source = f"meter {meter.uid}"
     if meter.is_archived:
         return
@@ -220,7 +228,7 @@ def _row(listed: ListedMeter) -> dict[str, str | int | bool | None]:
 
 
 def _expiry(grant: Authorization) -> str | None:
-    """The day, or the word in plain letters."""
+    """The day, or a word such as `until_revoked` in plain letters; None if not sent."""
     if grant.expires is None:
         return None
     return (

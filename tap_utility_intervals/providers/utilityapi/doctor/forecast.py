@@ -18,7 +18,7 @@ from tap_utility_intervals.providers.utilityapi.settings import UtilityApiSettin
 from tap_utility_intervals.settings.shared import Settings
 
 PROBES = 4
-"""How many meters are looked into: one of each commodity, at most so many."""
+"""Meters that are looked into, at most: one of each commodity, one request each."""
 METERS_A_PAGE = 1_000
 """Fixed by UtilityAPI: utilityapi.md#lists."""
 
@@ -37,8 +37,13 @@ def estimate(
     own: UtilityApiSettings,
     meters: Sequence[ListedMeter],
 ) -> Estimate:
-    """Look into a meter of each commodity, and reckon up from the counts listed."""
+    """Look into a meter of each commodity, and reckon up from the counts listed.
+
+    `interval_count` counts readings, pages hold Interval objects, and how many is not
+    said: utilityapi.md#meter, utilityapi.md#lists. What fails to answer is left out.
+    """
     probes = _probe(api, meters, allow_mixed=own.allow_mixed)
+    # Stands for commodities that were not looked into.
     total = _Probe(
         max((p.readings for p in probes.values()), default=0),
         max((p.rows_per_reading for p in probes.values()), default=1),
@@ -108,6 +113,11 @@ def _probe(
 
 
 def _first_page(api: UtilityApi, uid: str, *, allow_mixed: bool) -> _Probe:
+    """Count the readings and rows of one page.
+
+    Raises:
+        errors.SourceError: when it cannot be had.
+    """
     pages = api.intervals([uid], None, allow_mixed=allow_mixed)
     page = next(pages)
     readings = rows = 0
@@ -128,7 +138,10 @@ def _commodity(listed: ListedMeter) -> str:
 
 
 def _wanted(listed: ListedMeter, settings: Settings) -> int:
-    """How many of a meter's readings lie between the configured dates."""
+    """Return about how many of a meter's readings lie between the configured dates.
+
+    As if they were spread evenly over what is covered.
+    """
     meter = listed.meter
     counted = meter.reading_count or 0
     if not (settings.start_date or settings.end_date) or not meter.interval_coverage:

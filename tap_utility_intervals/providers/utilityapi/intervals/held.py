@@ -1,8 +1,8 @@
 """One meter's blocks, held back until its listing has come to its end.
 
 Only then is it known which block is the newest for a reading: they are asked for oldest
-first, and nothing promises that they come so. Few are held decoded; of many, their very
-bytes lie in a file without a name.
+first, and nothing promises that they come so (utilityapi.md#lists). Few are held
+decoded; of many, the readings lie packed in a file without a name.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ HELD_READINGS = 10_000
 """So many readings are held side by side in a room; more are packed."""
 
 IN_MEMORY = 1_000_000
-"""Bytes held in memory before they lie in a file."""
+"""Bytes held in memory, as they were sent; and as packed before they are on disk."""
 
 Decoded = tuple[Block, Readings]
 """A block without its readings, and these in ascending order."""
@@ -37,12 +37,15 @@ Decoded = tuple[Block, Readings]
 
 @dataclass(slots=True)
 class _Held:
+    """A block, with its readings or where they are."""
+
     first: datetime
     """When its earliest reading starts."""
     block: Block
     readings: Readings | None
+    """None once they are packed."""
     place: tuple[int, int] = (0, 0)
-    """Where they are in the file."""
+    """Where they are in the file: offset and size in bytes."""
 
 
 class Room:
@@ -62,7 +65,7 @@ class Room:
         return self._readings < 0 or self._bytes < 0
 
     def pack(self, readings: Readings) -> tuple[int, int]:
-        """Put readings into the file; gives their place there."""
+        """Put readings into the file; return offset and size in bytes."""
         if self._file is None:
             self._file = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed by `close`
         body = _PACK.encode(readings)
@@ -116,7 +119,8 @@ class Held:
             errors.BadAnswer: when nobody can tell what is in it.
         """
         if isinstance(item, Raw):
-            # Keyed anew in each process: 64 bits that nobody can aim at.
+            # A restarted listing brings blocks again, which count as having come.
+            # Hashes are keyed anew in each process: 64 bits that nobody can aim at.
             digest = hash(bytes(item))
             if digest in self._known:
                 self.came += self._known[digest]
@@ -128,6 +132,7 @@ class Held:
         readings = arranged(found.readings, self._lost.append)
         if not readings.starts:
             return
+        # From here on only the arranged ones are held.
         found.readings, found.read_at = [], read_at
         self.spans.append((readings.starts[0], readings.starts[-1]))
         self.came.append((readings.starts[0], readings.ends[-1]))
@@ -163,6 +168,11 @@ class Held:
             self._room.close()
 
     def _decoded(self, item: Raw | dict[str, Any]) -> Block | None:
+        """Return a block; None for none, or one of a meter that was not asked for.
+
+        Raises:
+            errors.BadAnswer: when it is nested too deeply to be read.
+        """
         try:
             found = block(item, self._lost.append, self._zone)
         except TooDeep:

@@ -1,4 +1,7 @@
-"""Reading one meter's intervals: its blocks, what they lack, its bookmark."""
+"""Reading one meter's intervals: its blocks, what they lack, its bookmark.
+
+See utilityapi.md#interval and, for what is promised of them, utilityapi.md#meter.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,7 @@ from tap_utility_intervals.providers.utilityapi.rules import Rules
 
 
 class IntervalJob:
-    """One meter in one run; see the module's docstring."""
+    """Reads one meter in one run; see the module's docstring."""
 
     def __init__(
         self,
@@ -97,7 +100,7 @@ class IntervalJob:
         yield Lost(where, shortfall) if shortfall else Finished(where)
 
     def _covered(self, read_at: str) -> list[CoverageRecord]:
-        """What of the meter was read whole.
+        """Return what of the meter was read whole since `read_at`.
 
         Readings of other lengths that are no longer asked for are still there.
         """
@@ -114,12 +117,17 @@ class IntervalJob:
         )
 
     def _rows(self, *, is_collected: bool) -> Iterator[Sequence[IntervalRecord]]:
-        """What the plan wants, also of a listing that broke off: that is told then."""
+        """Yield what the plan wants; of a listing that broke off, what came of it.
+
+        Raises:
+            errors.SourceError: after the rows, why it broke off, or as `Held.check`.
+        """
         failure: errors.SourceError | None = None
         try:
             self._collect(is_collected=is_collected)
         except errors.SourceError as error:
             failure = error
+        # Collecting may have widened the plan.
         plan, self.arrived = self.plan, Arrived(self.rules.now)
         yield from merged(
             self.held.blocks(plan.windows),
@@ -136,7 +144,14 @@ class IntervalJob:
             self._tell()
 
     def _collect(self, *, is_collected: bool) -> None:
-        """The blocks that the plan wants; then what turned out to be hidden."""
+        """Hold the blocks that the plan wants; then all, if some turn out to be hidden.
+
+        Args:
+            is_collected: whether they are held already, but for the plan's holes.
+
+        Raises:
+            errors.ProviderError: as `Walk.collect`.
+        """
         start = self.filter.request_start(self.plan)
         # A filter that cuts hides where the blocks begin.
         self._is_cut = start is not None and self.filter.known is Filter.CUTS
@@ -152,6 +167,7 @@ class IntervalJob:
         has_grown = found.has_grown_before
         if has_grown:
             self.plan = self.plan.widened(self.rules)
+        # Whether `start` hides blocks that straddle it: utilityapi.md#time-filters.
         may_hide = self.filter.known not in {Filter.CUTS, Filter.SENDS_WHOLE}
         if has_grown or (start is not None and found.is_unexplained(may_hide=may_hide)):
             self._is_cut = False
@@ -160,13 +176,18 @@ class IntervalJob:
             self.walk.collect(self.held, self.plan, None)
 
     def _surveyed(self) -> Comparison:
+        """Compare what is held with what was promised, before rows are made of it."""
         arrived, windows = Arrived(self.rules.now), self.plan.windows
         survey(self.held.blocks(windows), windows, arrived)
         arrived.updated = self.held.updated
         return Comparison(self.plan, arrived, self.rules)
 
     def _shortfall(self) -> errors.FallsShort | None:
-        """What is newly known not to come; None for nothing."""
+        """Return what is newly known not to come; None for nothing.
+
+        What the last bookmark had is no news; of readings of other lengths, which the
+        count may hold and no answer does (utilityapi.md#endpoints), there is a warning.
+        """
         found, meter = self._comparison, self.plan.meter
         if any(not found.is_late(hole) for hole in found.news):
             return _short(meter, "covers stretches of which no readings come")
@@ -192,6 +213,7 @@ class IntervalJob:
         return Comparison(self.plan, self.arrived, self.rules)
 
     def _bookmark(self) -> Bookmark:
+        """Return what to remember of the meter; see `bookmarks` for each field."""
         plan, rules, found = self.plan, self.rules, self._comparison
         old, meter = plan.old, plan.meter
         newest = _later(old.newest, self.arrived.newest)
@@ -219,7 +241,10 @@ class IntervalJob:
         ).state()
 
     def _edge(self, found: Comparison, start: datetime) -> Edge:
-        """What tells the next run whether something happened before its look-back."""
+        """Return what tells the next run of changes before its look-back.
+
+        Where blocks came in pieces, where they begin stays as it was known.
+        """
         old = self.plan.old
         begins = old.edge.begins if old.edge else None
         reach = Edge(start, None, None).reach

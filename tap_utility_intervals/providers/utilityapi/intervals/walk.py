@@ -2,7 +2,8 @@
 
 A cursor that died begins the listing again. An answer too large to build is asked for
 in smaller pages, then in windows, if the API is seen to cut readings at their edges.
-Where nothing was promised, the end of a list is proved by asking on from there.
+Where nothing was promised, the end of a list is proved by asking on from there. See
+utilityapi.md#lists, utilityapi.md#statuses and utilityapi.md#known-oddities.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ from tap_utility_intervals.providers.utilityapi.pages import Page
 from tap_utility_intervals.providers.utilityapi.rules import Rules
 
 WIDEST = 30 * DAY
-"""The first window tried, unless `window_days` says otherwise."""
+"""The first window tried, unless `window_days` says otherwise; and the widest."""
 
 PADDING = 2 * DAY
-"""Asked for beyond a window's end: a reading that straddles it ends later."""
-
+"""Asked for beyond a window's end: a reading that straddles it ends later, and `end`
+may leave it out (utilityapi.md#time-filters)."""
 
 MOST_CUTS = 1_000
 """A list that ends early is asked for on so many times."""
@@ -90,9 +91,11 @@ class Walk:
             more = held.came[before:]
             if _lies_outside(more, *rest):
                 break
+            # Nothing but what is known, or nothing at all: there is no more.
             if set(came).issuperset(more):
                 return
             self.warn("a list of intervals ended too early; it was asked for on")
+            # What straddles the cut may be in neither of the two answers.
             self._ask(held, plan, *seam)
         source = f"meter {meter.uid}"
         problem = "lists neither count nor coverage, and nothing proves its list whole"
@@ -105,6 +108,11 @@ class Walk:
         start: datetime | None,
         end: datetime | None = None,
     ) -> None:
+        """Ask in one listing, else in pages of one block, else in windows.
+
+        Raises:
+            errors.ProviderError: when nothing of these brings it.
+        """
         uid = plan.meter.uid
         try:
             self._take(held, persistent(partial(self._pages, uid, start, end)))
@@ -127,7 +135,11 @@ class Walk:
         self._take(held, persistent(partial(self._pages, plan.meter.uid, start, end)))
 
     def _in_windows(self, held: Held, plan: Plan, error: errors.ProviderError) -> None:
-        """Ask for what is listed as covered, in windows as wide as the API bears."""
+        """Ask for what is listed as covered, in windows as wide as the API bears.
+
+        Raises:
+            errors.ProviderError: the same `error`, where windows would not help.
+        """
         uid, coverage = plan.meter.uid, plan.meter.interval_coverage
         covered = promised(plan, self.rules, DAY)
         if not covered or not self.filter.windows_cut(self.api, uid, coverage):
@@ -136,7 +148,11 @@ class Walk:
         self._take(held, self._window_pages(uid, covered))
 
     def _window_pages(self, uid: str, covered: Iterable[Range]) -> Iterator[Page]:
-        """Narrower after a window too wide, wider again after one that went well."""
+        """Yield windows' pages; narrower after one too wide, wider after one that came.
+
+        Raises:
+            errors.ProviderError: when a day is still too wide.
+        """
         widest = width = self.rules.window or WIDEST
         todo = list(covered)[::-1]
         while todo:
@@ -182,10 +198,15 @@ _Bounds = tuple[datetime | None, datetime | None]
 def _asking_on(
     came: Sequence[Range], start: datetime | None, now: datetime
 ) -> tuple[_Bounds, _Bounds] | None:
-    """How to ask for what follows a list that has ended, and for what overlaps it.
+    """Return how to ask for what follows a list that has ended, and what straddles it.
 
     After its newest block; before its oldest if the latest came first, though they were
     asked for the other way. None if nothing can be there, or nothing came at all.
+
+    Args:
+        came: first start and last end of its blocks, in the order of the list.
+        start: from when on it was asked for.
+        now: the run's start.
     """
     if not came:
         return None
