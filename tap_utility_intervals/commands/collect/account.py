@@ -35,6 +35,7 @@ class Account:
 
         Raises:
             Wrong: when UtilityAPI is not configured.
+            errors.ConfigError: when one of its settings cannot be used.
         """
         if utilityapi.PROVIDER not in configuration.providers:
             setting = utilityapi.PROVIDER.credential
@@ -55,16 +56,20 @@ class Account:
 
     @property
     def now(self) -> datetime:
-        """The earlier of the two clocks."""
+        """The run's start by the earlier of the local clock and the server's."""
         return earlier_clock(self.started, self.transport.server_time)
 
     @cached_property
     def grants(self) -> dict[str, entities.Authorization]:
-        """The authorizations by uid."""
+        """The authorizations by uid; asked for once. Raises `errors.ProviderError`."""
         return {grant.uid: grant for grant in entities.authorizations(self.api)}
 
     def meters(self, uids: Sequence[str] | None) -> list[entities.ListedMeter]:
-        """The meters named, else those that the configuration chooses."""
+        """List the meters named, else those that the configuration chooses.
+
+        Raises:
+            errors.ProviderError: as `entities.meters`.
+        """
         wanted = self.own
         if uids:
             wanted = replace(wanted, meters=list(uids), authorizations=[])
@@ -75,6 +80,7 @@ class Account:
 
         Raises:
             Wrong: when one of them is not there.
+            errors.ProviderError: as `entities.meters`.
         """
         found = {meter.uid: meter for meter in self.meters(uids)}
         unknown = [uid for uid in uids or found if uid not in found]
@@ -86,7 +92,7 @@ class Account:
         return [found[uid] for uid in uids or found]
 
     def span(self, months: int) -> Range:
-        """The last so many months."""
+        """The last so many months; see `prospects.span`."""
         return prospects.span(months, self.now)
 
     def prospects(
@@ -101,7 +107,7 @@ class Account:
         """Let nobody else on this machine send meanwhile, and take SIGTERM for Ctrl-C.
 
         Raises:
-            Failed: when somebody else may.
+            Failed: when somebody else may, or when that cannot be told.
         """
         where = str(origin(urlsplit(self.own.base_url)))
         with guards.alone(where, self.own.api_token), guards.interruptible():

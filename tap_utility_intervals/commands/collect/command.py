@@ -41,11 +41,12 @@ from tap_utility_intervals.providers.utilityapi.entities import ListedMeter
 F = TypeVar("F", bound=Callable[..., Any])
 
 MOST_METERS = 10
-"""More cost real money at once: `--max-meters` allows them."""
+"""At once: a slip with more costs real money. `--max-meters` allows them."""
 MANY = "meters.txt"
 """Where a plan of many meters proposes to write them: no command line holds them."""
 PLANNED_MONTHS = 12
-"""Of history; what a per-month plan allows (utilityapi.md#collecting)."""
+"""Of history: what is collected on per-month plans if nothing is said
+(https://utilityapi.com/docs/api/meters/historical-collection)."""
 
 
 def _guards(command: F) -> F:

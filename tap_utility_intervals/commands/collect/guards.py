@@ -21,6 +21,7 @@ from tap_utility_intervals.floor.locked import locked
 from tap_utility_intervals.providers.bookmarks import short_hash
 
 FOLDER = "tap-utility-intervals"
+"""Where the locks are, below one of `_folders`."""
 BUSY = (
     "Another `utility-intervals collect` with this token is at work on this machine. "
     "Nothing was sent; try again when it has ended."
@@ -30,6 +31,9 @@ BUSY = (
 @contextmanager
 def alone(*account: str) -> Iterator[None]:
     """Be the only one on this machine who may send for an account.
+
+    Args:
+        account: what names it: origin and token. The lock's name holds only their hash.
 
     Raises:
         Failed: when another one may, or when that cannot be told.
@@ -56,7 +60,11 @@ def interruptible() -> Iterator[None]:
 
 
 def _opened(name: str) -> IO[bytes]:
-    """The lock's file, which stays: who deletes a locked file lets a third one in."""
+    """Open the lock's file, which stays: who deletes a locked one lets a third in.
+
+    Raises:
+        Failed: when no folder can be written.
+    """
     for folder in _folders():
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -15,7 +15,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _uids(_: click.Context, __: click.Parameter, value: Sequence[str]) -> list[str]:
-    """The uids of all options, each once."""
+    """Return the uids of all options, each once.
+
+    Raises:
+        click.BadParameter: when they name none.
+    """
     found = [uid.strip() for option in value for uid in option.split(",")]
     if value and not any(found):
         raise click.BadParameter("name at least one meter")
@@ -23,7 +27,11 @@ def _uids(_: click.Context, __: click.Parameter, value: Sequence[str]) -> list[s
 
 
 def _of_file(_: click.Context, __: click.Parameter, path: Path | None) -> list[str]:
-    """The uids that a file holds, with commas or white space between them."""
+    """Return the uids that a file holds, with commas or white space between them.
+
+    Raises:
+        click.BadParameter: when it cannot be read, or names none.
+    """
     try:
         found = path.read_text(encoding="utf-8") if path else ""
     except (OSError, UnicodeError) as error:
@@ -34,7 +42,7 @@ def _of_file(_: click.Context, __: click.Parameter, path: Path | None) -> list[s
 
 
 def meters_option(*, required: bool) -> Callable[[F], F]:
-    """The options that name meters, together as `named`."""
+    """Add the options that name meters; the command takes both as `named`."""
     by_uid = click.option(
         "--meters",
         "named",
@@ -68,7 +76,7 @@ def meters_option(*, required: bool) -> Callable[[F], F]:
 def show_meters(
     headings: Mapping[str, str], rows: Sequence[Mapping[str, object]]
 ) -> None:
-    """A table without the columns that hold nothing."""
+    """Print a table of meters, without the columns that hold nothing."""
     if not rows:
         click.echo("UtilityAPI lists no meter.")
         return

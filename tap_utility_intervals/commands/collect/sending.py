@@ -13,6 +13,7 @@ from tap_utility_intervals.providers.utilityapi.collecting.sending import Answer
 from tap_utility_intervals.providers.utilityapi.entities import ListedMeter
 
 COSTS = "This costs money at UtilityAPI, per meter; only demo meters are free."
+"""Others may turn out free; then the answer says so: utilityapi.md#collecting."""
 
 
 def tell_left_out(obstacles: Iterable[tuple[str, str | None]]) -> None:
@@ -32,11 +33,18 @@ def may_send(
     sure: bool,
     costs: bool,
 ) -> bool:
-    """Whether there is something to send and the person wants it.
+    """Ask whether to send; tell whether there is something to send.
+
+    Args:
+        what: would be done, as a sentence begins with it.
+        meters: to send.
+        most: how many meters may be sent.
+        sure: do not ask.
+        costs: say that it costs money.
 
     Raises:
         Wrong: when it is more than allowed.
-        click.Abort: when the person does not want it.
+        SystemExit: 1, when the person does not want it.
     """
     if not meters:
         click.echo("There is nothing to do. Nothing was sent.")
@@ -79,7 +87,11 @@ def tell_taken(what: str, answer: Answer) -> None:
 
 
 def end(answer: Answer) -> None:
-    """Say which meters were dropped; then it was not all done."""
+    """Say which meters were dropped without a word: utilityapi.md#collecting.
+
+    Raises:
+        SystemExit: 1, if any were: it was not all done.
+    """
     if answer.dropped:
         say(
             f"UtilityAPI left out without a word: {names(answer.dropped)}. Most often "

@@ -80,7 +80,7 @@ class Bar:
             click.echo(err=self._err)
 
     def show(self, meters: Sequence[ListedMeter]) -> None:
-        """Draw it again, over the one before."""
+        """Draw it again, over the one before and all of its length."""
         whole, done = 24, sum(not meter.is_pending for meter in meters)
         filled = whole * done // max(1, len(meters))
         bar = "#" * filled + "-" * (whole - filled)
@@ -100,7 +100,7 @@ def bar(*, err: bool) -> Watch:
 
 
 def best() -> Callable[..., Watch]:
-    """A bar if people look on."""
+    """A bar if stdout is a terminal, for then people look on; else lines."""
     return bar if sys.stdout.isatty() else lines
 
 
@@ -111,12 +111,25 @@ def until_done(
     timeout: float | None,
     watch: Watch,
 ) -> list[ListedMeter]:
-    """Ask until no meter is pending or the time is over; returns the last answer."""
+    """Ask until no meter is pending or the time is over; return the last answer.
+
+    Args:
+        account: to ask.
+        meters: as they were listed last.
+        interval: seconds between two questions.
+        timeout: seconds after which to give up; None for never.
+        watch: shows each answer.
+
+    Raises:
+        Failed: when a meter is no longer listed.
+        errors.ProviderError: as `Account.meters`.
+    """
     end = time.monotonic() + timeout if timeout is not None else None
     uids = [meter.uid for meter in meters]
     with watch:
         watch.show(meters)
         while any(meter.is_pending for meter in meters):
+            # Another question would come too late: why wait for it.
             if end is not None and time.monotonic() + interval > end:
                 break
             account.transport.limiter.sleep(interval)
@@ -126,6 +139,11 @@ def until_done(
 
 
 def _listed_again(account: Account, uids: Sequence[str]) -> list[ListedMeter]:
+    """List the same meters once more.
+
+    Raises:
+        Failed: when one is gone; revoking deletes meters: utilityapi.md#meter.
+    """
     found = {meter.uid: meter for meter in account.meters(uids)}
     gone = [uid for uid in uids if uid not in found]
     if gone:
