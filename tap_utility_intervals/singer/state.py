@@ -48,13 +48,13 @@ Entry: TypeAlias = dict[str, Any] | Raw
 that what a file has of them stays the text that it is."""
 
 _WHOSE = ("context", "replication_key")
-"""What in an entry is not the bookmark, but says whose it is."""
+"""What in an entry is not the bookmark, but says whose it is, and of which column."""
 
 STATE_SHARE = 0.05
-"""STATE may make up so much of what is written, beside the records."""
+"""Bytes of STATE to a byte of records, at most; of many sources STATE is large."""
 
 LONGEST_INTERVAL = 300.0
-"""Seconds after which a STATE is due whatever it weighs."""
+"""Seconds after which a STATE is due whatever it weighs, for a run may be cut off."""
 
 
 class Bookmarks:
@@ -69,7 +69,7 @@ class Bookmarks:
         self._state = stream_state
         self._changes: Changes | None = None
         self.is_changed = False
-        """Whether anything is as it was not, since somebody set this to False."""
+        """Whether anything has changed since somebody set this to False."""
         self._lock = threading.RLock()
         self._index(stream_state.get("partitions", []))
 
@@ -86,7 +86,7 @@ class Bookmarks:
         self._changes = {}
 
     def changes(self) -> Changes:
-        """What has changed since this was asked last."""
+        """Return what has changed since this was asked last, or since `watch`."""
         with self._lock:
             found, self._changes = self._changes or {}, {}
         return found
@@ -97,7 +97,7 @@ class Bookmarks:
             self._changes[key] = entry
 
     def get(self, context: Mapping[str, str]) -> dict[str, Any] | None:
-        """A copy of what is remembered of a source, or None if it was never read."""
+        """Return a copy of what is remembered of a source, None if never read."""
         with self._lock:
             place = self._places.get(_key(context))
             if place is None:
@@ -152,11 +152,13 @@ class Bookmarks:
 
 
 def _key(context: Mapping[str, str]) -> Key:
-    """A context whatever the order of its keys: whoever stores STATE may sort them."""
+    """Return a context's key, of any order: whoever stores STATE may sort its names."""
     return tuple(sorted(zip(context, map(str, context.values()), strict=True)))
 
 
 class _Whose(Struct, gc=False):
+    """As much of an entry as is decoded to find it."""
+
     context: dict[str, Any]
 
 
@@ -164,10 +166,10 @@ _WHOSE_ONLY = msgspec.json.Decoder(_Whose)
 
 
 def _context(entry: object) -> dict[str, Any]:
-    """Whose entry it is.
+    """Return whose entry it is.
 
     Raises:
-        ValueError: nobody's.
+        ValueError: when it does not say.
     """
     if isinstance(entry, Raw):
         return _WHOSE_ONLY.decode(entry).context
@@ -178,7 +180,7 @@ def _context(entry: object) -> dict[str, Any]:
 
 
 def opened(entry: Entry) -> dict[str, Any]:
-    """All that STATE holds of a source."""
+    """Return all that STATE holds of a source, decoded."""
     if isinstance(entry, dict):
         return entry
     try:
@@ -189,15 +191,18 @@ def opened(entry: Entry) -> dict[str, Any]:
 
 
 class _State(Struct, gc=False):
+    """STATE as ours is: by stream, by name, what is decoded later."""
+
     bookmarks: dict[str, dict[str, Raw]]
 
 
 def encoded(text: bytes) -> dict[str, Any] | None:
-    """STATE whose sources' entries are left encoded, each on one line.
+    """Return STATE whose sources' entries are left encoded, each on one line.
 
     None if it has another form than ours, is not all UTF-8, or no JSON at all.
     """
     try:
+        # What is left encoded is not looked at, and would go out as it is.
         str(text, "utf-8")
         streams = msgspec.json.decode(msgspec.json.format(text, indent=-1), type=_State)
         return {
@@ -216,7 +221,7 @@ def encoded(text: bytes) -> dict[str, Any] | None:
 
 
 def readable(state: Mapping[str, Any], upgrade: Upgrade) -> dict[str, Any]:
-    """A state as it was handed back, without what no bookmark can be read from.
+    """Return a state as it was handed back, without what no bookmark can be read from.
 
     All of it is of this version then: no state holds bookmarks in two forms.
 
@@ -296,11 +301,11 @@ class StateOutlet(StateWriter):
     @override
     def write_state(self, state: Any) -> None:
         """Send the STATE now, unless it is the one that was sent last."""
-        encoded = msgspec.json.encode(state)
-        digest = hashlib.blake2b(encoded, digest_size=16).digest()
+        body = msgspec.json.encode(state)
+        digest = hashlib.blake2b(body, digest_size=16).digest()
         self._last_sent = self._clock()
-        self._last_size = size = len(encoded)
-        del encoded  # of many sources it is large, and the writer makes another
+        self._last_size = size = len(body)
+        del body  # of many sources it is large, and the writer makes another
         if digest == self._last_digest:
             return
         self._message_writer.write_message(StateMessage(value=state))
