@@ -245,3 +245,9 @@ def test_runs_that_are_always_stopped_reach_every_connection(serve: Serve) -> No
     everything = {home.id for home in homes}
     assert set.union(*reached[:3]) == everything
     assert set.union(*reached[3:]) == everything
+
+
+def test_usage_without_identifiers_is_not_given_to_a_meter_without_any() -> None:
+    keys = identity.MeterKeys(by_id={}, by_signature={"": {"a meter"}}, account_of={})
+    assert keys.of_usage({"identifiers": [], "account": "another"}) is None
+    assert keys.of_usage({"identifiers": None, "meter": "unknown"}) is None

@@ -359,6 +359,7 @@ def test_odd_but_readable_usage() -> None:
         ({"revisedDocumentId": "x"}, True),
         ({"revisedDocumentId": None}, False),
         ({"revisedDocument": "x"}, True),
+        ({"revisedDocumentId": None, "revisedDocument": "x"}, True),
         ({}, None),
     ],
 )

@@ -99,10 +99,8 @@ def _superseded(bill: Entity) -> bool | None:
 
     The reference has the first name, another page the second: nectar.md#document.
     """
-    for name in ("revisedDocumentId", "revisedDocument"):
-        if name in bill:
-            return bool(bill[name])
-    return None
+    said = [bill[n] for n in ("revisedDocumentId", "revisedDocument") if n in bill]
+    return any(said) if said else None
 
 
 def _usage_type(sent: str | None, unit: units.Unit) -> str:

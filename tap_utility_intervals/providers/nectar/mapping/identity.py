@@ -133,8 +133,10 @@ class MeterKeys:
             return self.by_id[meter_id]
         identifiers = row.get("identifiers")
         said = signature(identifiers)
+        if not said:
+            return None
         account = text(row.get("account")) or self.account_of.get(meter_id or "")
-        if account is not None and said:
+        if account is not None:
             return meter_key(account, identifiers)
         matching = self.by_signature.get(said, set())
         return next(iter(matching)) if len(matching) == 1 else None

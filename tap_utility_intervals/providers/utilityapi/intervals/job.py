@@ -155,11 +155,11 @@ class IntervalJob:
         start = self.filter.request_start(self.plan)
         # A filter that cuts hides where the blocks begin.
         self._is_cut = start is not None and self.filter.known is Filter.CUTS
+        if is_collected:  # first, for it looks at the order in which blocks came
+            self.walk.prove(self.held, self.plan, start)
         for hole in self.plan.holes:
             self.walk.collect_hole(self.held, self.plan, hole)
-        if is_collected:
-            self.walk.prove(self.held, self.plan, start)
-        else:
+        if not is_collected:
             self.walk.collect(self.held, self.plan, start)
         if self.plan.is_scan or self.walk.is_incomplete:
             return
