@@ -64,6 +64,15 @@ def read_mark(started: datetime, before: Iterable[datetime | None]) -> datetime:
     return max(started.replace(microsecond=0), later(latest, MICROSECOND))
 
 
+def believed(read: datetime | None, latest: datetime) -> datetime | None:
+    """Return when a run noted that it read; None if its clock was wrong.
+
+    That is so if it is far beyond the later of the clocks of now: what was noted after
+    it would be, too, for as long.
+    """
+    return None if read is not None and read > later(latest, DAY) else read
+
+
 def short_hash(value: object) -> str:
     """Return twelve hexadecimal digits that stand for a value's JSON."""
     return hashlib.blake2b(msgspec.json.encode(value), digest_size=6).hexdigest()

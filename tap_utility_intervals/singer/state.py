@@ -185,8 +185,8 @@ def opened(entry: Entry) -> dict[str, Any]:
         return entry
     try:
         found: dict[str, Any] = msgspec.json.decode(entry)
-    except msgspec.DecodeError:  # a number beyond all reason
-        found = json.loads(bytes(entry))
+    except ValueError:  # a number beyond all reason
+        found = json.loads(bytes(entry), parse_int=str)
     return found
 
 

@@ -371,6 +371,9 @@ def test_an_encoded_bookmark_may_hold_a_number_beyond_all_reason() -> None:
     text = b'{"bookmarks":{"s":{"partitions":[{"context":{"a":"1"},"x":1e999}]}}}'
     state = readable(of_text(text), unchanged)["bookmarks"]["s"]
     assert Bookmarks(state, KEY).get({"a": "1"}) == {"x": float("inf")}
+    state = readable(of_text(text.replace(b"1e999", b"9" * 5_000)), unchanged)
+    found = Bookmarks(state["bookmarks"]["s"], KEY).get({"a": "1"})
+    assert found == {"x": "9" * 5_000}, "as text, which is no number of a bookmark"
 
 
 def test_encoded_bookmarks_of_an_older_version_are_converted() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import TypeAlias
@@ -18,7 +19,7 @@ from tap_utility_intervals.providers.base import (
     Run,
     earlier_clock,
 )
-from tap_utility_intervals.providers.bookmarks import Rescan, read_mark
+from tap_utility_intervals.providers.bookmarks import Rescan, believed, read_mark
 from tap_utility_intervals.providers.connections import Endpoint
 from tap_utility_intervals.providers.http import Transport
 from tap_utility_intervals.providers.nectar import bookmarks as marks
@@ -178,7 +179,9 @@ class NectarSession:
             self.run.report.warn(
                 "nectar: a bookmark cannot be read; its source is read anew"
             )
-        return old
+        server = self.client.transport.server_time
+        latest = max(self.run.started, server or self.run.started)
+        return old and replace(old, read=believed(old.read, latest))
 
     def _read_mark(self, sources: Sources) -> datetime:
         """What is noted as when they were read."""

@@ -8,6 +8,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
 
+from msgspec import structs
+
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.clock import Clock
 from tap_utility_intervals.floor.instants import EARLIEST, micros_form
@@ -15,7 +17,7 @@ from tap_utility_intervals.floor.limiter import shared
 from tap_utility_intervals.floor.outcomes import Outcome
 from tap_utility_intervals.floor.records import MeterRecord
 from tap_utility_intervals.providers.base import Bookmark, Bookmarks, Event, Run
-from tap_utility_intervals.providers.bookmarks import read_mark
+from tap_utility_intervals.providers.bookmarks import believed, read_mark
 from tap_utility_intervals.providers.connections import Endpoint
 from tap_utility_intervals.providers.http import Transport
 from tap_utility_intervals.providers.spool import Shared
@@ -156,7 +158,10 @@ class UtilityApiSession:
         reads: list[datetime | None] = []
         for meter in self._sources(bookmarks):
             old = self.remembered(IntervalBookmark, bookmarks.get(context(meter)))
-            reads.append(old.read if old else None)
+            if old:
+                read = believed(old.read, self.rules.latest)
+                reads.append(read)
+                old = structs.replace(old, read=read) if read != old.read else old
             plan = plan_intervals(meter, old, self.rules)
             if plan is None:
                 self._leave_alone(meter, "intervals")

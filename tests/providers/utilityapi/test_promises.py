@@ -463,6 +463,31 @@ def test_what_was_read_last_comes_last_though_the_servers_clock_stands_still() -
     assert order == ["2", "3", "1"]
 
 
+def test_one_run_by_a_wrong_clock_does_not_switch_off_the_check_of_all() -> None:
+    uids = ("1", "2")
+    script = Scripted([], uids=uids)
+    script.blocks = [one for uid in uids for one in days(BEGIN, NOW, uid=uid)]
+    warehouse, honest = Warehouse(script), script.meter
+    warehouse.sync()
+    for entry in warehouse.state["bookmarks"]["intervals"]["partitions"]:
+        if entry["context"]["meter_key"] == "2":
+            entry["read"] = "2300-01-01T00:00:00Z"
+
+    def ahead(uid: str) -> dict[str, Any]:
+        covered = {"interval_coverage": [[stamp(BEGIN), stamp(script.now)]]}
+        return honest(uid) | (covered if uid == "1" else {})
+
+    script.meter = ahead  # type: ignore[method-assign]
+    failed = []
+    for day in (1, 3, 5):
+        script.now = NOW + day * DAY
+        script.blocks += days(script.now - DAY, script.now, uid="2")
+        failed.append(warehouse.sync().failed)
+        assert warehouse.entry("1")["read"] < "2300"
+        assert warehouse.entry("2")["read"] < "2300"
+    assert failed == [False, True, True], "what is promised and late is told of again"
+
+
 @pytest.mark.parametrize(
     ("stream", "path"),
     [

@@ -71,6 +71,54 @@ def test_blocks_that_overlap_where_a_list_was_cut_come() -> None:
     assert set(warehouse.values) == every_start(blocks)
 
 
+@pytest.mark.parametrize("filter_", FILTERS)
+def test_an_early_block_that_ends_last_hides_no_cut(filter_: Filter) -> None:
+    """Of an older collection, beside those of a newer one."""
+    long = block(BEGIN, NOW, step=4 * QUARTER)
+    script = Cutting([long, *days(BEGIN, NOW)], MUTE, filter=filter_)
+    warehouse = Warehouse(script)
+    run = warehouse.sync()
+    assert not run.failed
+    assert set(warehouse.values) == every_start(script.blocks)
+    assert warned(run, "ended too early")
+
+
+@pytest.mark.parametrize("order", [first, latest_first])
+def test_lists_that_are_cut_after_one_block_heal_themselves(
+    order: Callable[[Block], Any],
+) -> None:
+    script = Cutting(days(BEGIN, NOW), MUTE, order=order, limit=1)
+    warehouse = Warehouse(script)
+    assert not warehouse.sync().failed
+    assert set(warehouse.values) == every_start(script.blocks)
+
+
+@pytest.mark.parametrize(("factor", "is_seen"), [(7, True), (13, False)])
+def test_lists_in_no_order_of_time_are_told_of(factor: int, *, is_seen: bool) -> None:
+    """Nobody can tell what lacks between; whether the newest lacks shows the cut."""
+
+    def order(one: Block) -> int:
+        return first(one).day * factor % 20
+
+    script = Cutting(days(BEGIN, NOW), MUTE, order=order)
+    run = Warehouse(script).sync()
+    assert run.failed is is_seen
+    assert is_seen or warned(run, "in no order")
+    whole = Scripted(script.blocks, MUTE, order=order)
+    assert not Warehouse(whole).sync().failed
+
+
+@pytest.mark.parametrize("filter_", FILTERS)
+def test_a_last_reading_that_ends_before_it_starts_fails_nothing(
+    filter_: Filter,
+) -> None:
+    blocks = days(BEGIN, NOW)
+    blocks[-1]["readings"][0]["end"] = stamp(BEGIN)
+    script = Scripted(blocks, MUTE, filter=filter_, limit=100)
+    assert not Warehouse(script).sync().failed
+    assert len(script.asked) <= 4, "and little is read again"
+
+
 @pytest.mark.parametrize("filter_", [contain, ignore])
 @pytest.mark.parametrize("order", [first, latest_first])
 def test_a_server_that_does_not_go_on_fails_its_meter(

@@ -135,7 +135,9 @@ class Held:
         # From here on only the arranged ones are held.
         found.readings, found.read_at = [], read_at
         self.spans.append((readings.starts[0], readings.starts[-1]))
-        self.came.append((readings.starts[0], readings.ends[-1]))
+        # One may end before it starts.
+        end = max(readings.starts[-1], readings.ends[-1])
+        self.came.append((readings.starts[0], end))
         if isinstance(item, Raw):
             self._known[digest] = (self.came[-1],)
         if found.updated and (self.updated is None or found.updated > self.updated):

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from operator import itemgetter
 
 from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.instants import DAY, EARLIEST, earlier, later
@@ -81,9 +80,11 @@ class Walk:
         meter = plan.meter
         if meter.reading_count is not None or meter.is_covered_readably:
             return
+        is_backward, is_sorted = False, _is_sorted(held.came[already:])
         for _ in range(MOST_CUTS):
             came = held.came[already:]
-            asking = _asking_on(came, start, self.rules.now)
+            is_backward |= came[:1] > came[-1:]
+            asking = _asking_on(came, start, self.rules.now, is_backward=is_backward)
             if asking is None or self.is_incomplete:
                 return
             (rest, seam), before = asking, len(held.came)
@@ -93,13 +94,23 @@ class Walk:
                 break
             # Nothing but what is known, or nothing at all: there is no more.
             if set(came).issuperset(more):
-                return
+                if is_backward or len(set(came)) > 1:
+                    self._tell_of_order(is_sorted=is_sorted)
+                    return
+                is_backward = True  # one block tells of no order
+                continue
+            if not (is_sorted and _is_sorted(more)):
+                break
             self.warn("a list of intervals ended too early; it was asked for on")
             # What straddles the cut may be in neither of the two answers.
             self._ask(held, plan, *seam)
         source = f"meter {meter.uid}"
         problem = "lists neither count nor coverage, and nothing proves its list whole"
         raise errors.FallsShort(PROVIDER, "/intervals", source=source, problem=problem)
+
+    def _tell_of_order(self, *, is_sorted: bool) -> None:
+        if not is_sorted:
+            self.warn("intervals come in no order: some may be missing")
 
     def _ask(
         self,
@@ -196,29 +207,37 @@ _Bounds = tuple[datetime | None, datetime | None]
 
 
 def _asking_on(
-    came: Sequence[Range], start: datetime | None, now: datetime
+    came: Sequence[Range], start: datetime | None, now: datetime, *, is_backward: bool
 ) -> tuple[_Bounds, _Bounds] | None:
     """Return how to ask for what follows a list that has ended, and what straddles it.
 
-    After its newest block; before its oldest if the latest came first, though they were
-    asked for the other way. None if nothing can be there, or nothing came at all.
+    After the block that starts last, for one before it may end later; before its oldest
+    if the latest came first, though they were asked for the other way. None if nothing
+    can be there, or nothing came at all.
 
     Args:
         came: first start and last end of its blocks, in the order of the list.
         start: from when on it was asked for.
-        now: the run's start.
+        now: the later of the clocks, at the run's start.
+        is_backward: whether the latest came first.
     """
     if not came:
         return None
-    if came[0] > came[-1]:
+    if is_backward:
         first, last = min(came)
         if start is not None and first <= start:
             return None
         return (start, first), (start, last)
     # A block that ends in the future may be an error, and hide what is before it.
     ended = [one for one in came if one[1] <= now] or came
-    first, last = max(ended, key=itemgetter(1))
+    first, last = max(ended)
     return (last, None), (first, None)
+
+
+def _is_sorted(came: Iterable[Range]) -> bool:
+    """Whether blocks came in the order of their starts, one way or the other."""
+    starts = [first for first, _ in dict.fromkeys(came)]
+    return sorted(starts) in (starts, starts[::-1])
 
 
 def _lies_outside(
