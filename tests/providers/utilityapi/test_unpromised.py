@@ -83,6 +83,13 @@ def test_an_early_block_that_ends_last_hides_no_cut(filter_: Filter) -> None:
     assert warned(run, "ended too early")
 
 
+def test_a_servers_clock_that_stands_still_hides_no_cut() -> None:
+    script = Cutting(days(BEGIN, NOW), MUTE, date=NOW - 10 * DAY)
+    warehouse = Warehouse(script)
+    assert not warehouse.sync().failed
+    assert set(warehouse.values) == every_start(script.blocks)
+
+
 @pytest.mark.parametrize("order", [first, latest_first])
 def test_lists_that_are_cut_after_one_block_heal_themselves(
     order: Callable[[Block], Any],

@@ -84,7 +84,8 @@ class Walk:
         for _ in range(MOST_CUTS):
             came = held.came[already:]
             is_backward |= came[:1] > came[-1:]
-            asking = _asking_on(came, start, self.rules.now, is_backward=is_backward)
+            latest = self.rules.latest
+            asking = _asking_on(came, start, latest, is_backward=is_backward)
             if asking is None or self.is_incomplete:
                 return
             (rest, seam), before = asking, len(held.came)
