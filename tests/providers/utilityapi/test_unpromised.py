@@ -21,6 +21,7 @@ from tests.providers.utilityapi.scripted import (
     days,
     first,
     ignore,
+    overlap,
     stamp,
     warned,
 )
@@ -81,6 +82,22 @@ def test_an_early_block_that_ends_last_hides_no_cut(filter_: Filter) -> None:
     assert not run.failed
     assert set(warehouse.values) == every_start(script.blocks)
     assert warned(run, "ended too early")
+
+
+class Growing(Scripted):
+    """One block, a day longer in every answer."""
+
+    def respond(self, path: str, query: Any) -> Any:
+        if path.endswith("/intervals"):
+            self.blocks = [block(BEGIN, BEGIN + (len(self.asked) + 1) * DAY)]
+        return super().respond(path, query)
+
+
+def test_a_block_that_always_grows_is_not_asked_for_without_end() -> None:
+    script = Growing(days(BEGIN, BEGIN + DAY), MUTE, filter=overlap)
+    run = Warehouse(script).sync()
+    assert run.failed
+    assert len(script.asked) < 12
 
 
 def test_a_servers_clock_that_stands_still_hides_no_cut() -> None:

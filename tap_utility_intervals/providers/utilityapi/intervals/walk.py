@@ -38,6 +38,9 @@ may leave it out (utilityapi.md#time-filters)."""
 MOST_CUTS = 1_000
 """A list that ends early is asked for on so many times."""
 
+MOST_GROWING = 2
+"""Of them, those that bring no block but one that has grown meanwhile."""
+
 
 @dataclass
 class Walk:
@@ -81,6 +84,7 @@ class Walk:
         if meter.reading_count is not None or meter.is_covered_readably:
             return
         is_backward, is_sorted = False, _is_sorted(held.came[already:])
+        growing = 0
         for _ in range(MOST_CUTS):
             came = held.came[already:]
             is_backward |= came[:1] > came[-1:]
@@ -100,7 +104,8 @@ class Walk:
                     return
                 is_backward = True  # one block tells of no order
                 continue
-            if not (is_sorted and _is_sorted(more)):
+            growing += not _starts(more) - _starts(came)
+            if growing > MOST_GROWING or not (is_sorted and _is_sorted(more)):
                 break
             self.warn("a list of intervals ended too early; it was asked for on")
             # What straddles the cut may be in neither of the two answers.
@@ -233,6 +238,10 @@ def _asking_on(
     ended = [one for one in came if one[1] <= now] or came
     first, last = max(ended)
     return (last, None), (first, None)
+
+
+def _starts(came: Iterable[Range]) -> set[datetime]:
+    return {first for first, _ in came}
 
 
 def _is_sorted(came: Iterable[Range]) -> bool:
