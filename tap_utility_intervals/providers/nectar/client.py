@@ -44,7 +44,7 @@ MOST_PAGES = 10_000
 """Of one list; a million rows. Only a list that says nothing of its length gets there.
 """
 A_PAGE = 100
-"""Rows of a full page (https://docs.nectarclimate.com, pagination)."""
+"""Rows of a full page, fixed by Nectar: nectar.md#lists."""
 PAGES_AHEAD = 16
 """How many pages of one list may be asked for, or wait, beyond the one in hand."""
 

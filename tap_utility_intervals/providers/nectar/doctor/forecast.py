@@ -13,14 +13,13 @@ from tap_utility_intervals.floor import errors
 from tap_utility_intervals.floor.instants import seconds_form
 from tap_utility_intervals.providers.checkup import Estimate
 from tap_utility_intervals.providers.http import Params
+from tap_utility_intervals.providers.nectar.client import A_PAGE
 from tap_utility_intervals.providers.nectar.listing import Connection
 from tap_utility_intervals.providers.nectar.objects import entity_page, interval_page
 from tap_utility_intervals.providers.nectar.session import NectarSession
 
 USAGE = entity_page("usageData", "totalUsageData")
 """Decodes a page of usage entries: nectar.md#lists."""
-ROWS_A_PAGE = 100
-"""Fixed by Nectar: nectar.md#lists."""
 SHORTEST = 0.05
 """Seconds that an answer is taken to need at least: a sandbox answers at once."""
 
@@ -68,7 +67,7 @@ def estimate(session: NectarSession, counted: Mapping[str, Counted]) -> Estimate
     """
     totals = [one.total or 0 for one in counted.values()]
     usage = [_usage(session, company) for company in session.directory.company_ids]
-    pages = sum(max(1, math.ceil(rows / ROWS_A_PAGE)) for rows in (*totals, *usage))
+    pages = sum(max(1, math.ceil(rows / A_PAGE)) for rows in (*totals, *usage))
     # And the companies; of each its connections and its meters.
     requests = 1 + 2 * len(usage) + pages
     answer = sum(one.seconds for one in counted.values()) / len(counted)
@@ -87,7 +86,7 @@ def estimate(session: NectarSession, counted: Mapping[str, Counted]) -> Estimate
 def _how(session: NectarSession, counted: Mapping[str, Counted]) -> list[str]:
     asked = (
         "Nectar was asked how many intervals each connection has, and how many usage "
-        f"entries each company; a page holds {ROWS_A_PAGE}."
+        f"entries each company; a page holds {A_PAGE}."
     )
     timed = (
         "The time is that of the requests, as long as those answers took, "
