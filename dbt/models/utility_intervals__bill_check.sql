@@ -8,6 +8,14 @@ days as (  -- so that a bill meets the readings of its days and no others
     from bills
     where period_start < period_end
 ),
+long as (  -- within a bill the longer of two counts, however long
+    select b.provider, b.usage_id, r.channel, r.interval_start, r.interval_end
+    from bills b
+    join {{ ref('int_utility_intervals__readings') }} r
+        on r.provider = b.provider and r.meter_key = b.meter_key
+        and r.interval_start >= b.period_start and r.interval_end <= b.period_end
+    where r.interval_seconds > 90000 and r.quantity is not null
+),
 sums as (
     select
         b.provider, b.usage_id, r.channel, r.point,
@@ -25,6 +33,13 @@ sums as (
         and (r.unit = b.unit or r.unit_normalized = b.unit)  -- Wh beside a bill in kWh
         and r.quantity is not null
         and not r.overlaps_in_day
+        and not exists (
+            select 1
+            from long l
+            where l.provider = b.provider and l.usage_id = b.usage_id
+                and l.channel = r.channel and r.interval_seconds <= 90000
+                and l.interval_start < r.interval_end and l.interval_end > r.interval_start
+        )
     group by b.provider, b.usage_id, r.channel, r.point
 ),
 ranked as (
@@ -58,6 +73,15 @@ compared as (
     from bills b
     left join ranked s on s.provider = b.provider and s.usage_id = b.usage_id and s.place = 1
 ),
+units as (  -- a bill whose meter is read in other units cannot be compared
+    select b.provider, b.usage_id, max(case
+        when c.unit = b.unit or c.unit_normalized = b.unit then 1 else 0 end) as is_known
+    from bills b
+    join {{ ref('int_utility_intervals__channels') }} c
+        on c.provider = b.provider and c.meter_key = b.meter_key
+    where coalesce(c.measure, '') <> 'power'
+    group by b.provider, b.usage_id
+),
 agreeing as (  -- another channel would agree with the bill
     select distinct s.provider, s.usage_id
     from ranked s
@@ -77,6 +101,7 @@ select
         when c.quantity is null or c.measure = 'power' then null  -- nothing to compare
         when abs(c.difference) * 100
             <= abs(c.quantity) * {{ var('utility_intervals_sum_check_percent') }} then null
+        when u.is_known = 0 then 'other unit'
         when coalesce(c.covered_share, 0) < {{ var('utility_intervals_bill_covered_share') }}
             then 'missing readings'
         when c.is_estimated or c.estimated > 0 then 'estimated'
@@ -84,4 +109,5 @@ select
         else 'unexplained'
     end as cause
 from compared c
+left join units u on u.provider = c.provider and u.usage_id = c.usage_id
 left join agreeing a on a.provider = c.provider and a.usage_id = c.usage_id

@@ -179,7 +179,7 @@ class Meter:
     @property
     def disagreeing(self) -> list[Row]:
         """Bills that differ from their intervals."""
-        known = (None, "superseded bill", "zone unknown")
+        known = (None, "superseded bill", "zone unknown", "other unit")
         return [row for row in self.bills if row["cause"] not in known]
 
     @property

@@ -39,8 +39,8 @@ VARIABLES = {
 """In DuckDB dbt's models lie in another schema than the tables, in PostgreSQL not."""
 OWN = {"utility_intervals_time_zones": "zones", "utility_intervals_as_of": AS_OF}
 ZONED = "create table zones (provider text, meter_key text, time_zone text);" + "".join(
-    "insert into zones select distinct provider, meter_key,"
-    f" '{zone}' from {{meters}} where meter_key like '%:{name}';"
+    2 * f"insert into zones select provider, meter_key, '{zone}' from {{meters}}"
+    f" where meter_key like '%:{name}';"
     for name, zone in ZONES.items()
     if name.startswith("T")
 )

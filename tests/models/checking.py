@@ -114,7 +114,7 @@ def by_day(rows: list[Reading]) -> Iterator[Flag]:  # noqa: C901 - one plain loo
                    and not {r.seconds, length} <= DAYS_ALIKE]  # fmt: skip
             if odd:
                 yield flag("interval_size_check", max(odd), length, "warning")
-            if within := [r for r in some if r not in whole]:
+            if within := [r for r in some if r.seconds <= A_DAY and r not in whole]:
                 yield flag("overlap_check", len(within), 0, "warning")
             values = [r.quantity for r in some if r.quantity is not None]
             if mine[0].point != "net" and values and min(values) < 0:

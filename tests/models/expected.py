@@ -62,7 +62,7 @@ class Billed(NamedTuple):
     start: datetime | None
     end: datetime | None
     quantity: float | None
-    unit: str = "kWh"
+    unit: str | None = "kWh"
     flow: str | None = None
     is_estimated: bool = False
     is_superseded: bool = False
@@ -354,13 +354,23 @@ def compared(  # noqa: C901 - the causes, one after the other
         return Compared(bill, None, None, None, "zone unknown")
     of_flow = {"delivered": "fwd", "received": "rev"}.get(bill.flow or "")
     order = [of_flow, *(p for p in ("net", "usage", "fwd", "rev") if p != of_flow)]
-    sums = []
+    sums, units = [], set[str]()
     for (_, meter, name), mine in places.items():
-        if meter != bill.meter or mine[0].measure != "energy":
+        unit = name.partition("/")[2]
+        if meter != bill.meter or mine[0].measure == "power":
+            continue
+        units |= {unit} | ({"kWh"} if mine[0].measure == "energy" else set())
+        if bill.unit != unit and (bill.unit != "kWh" or mine[0].measure != "energy"):
             continue
         inside = [
-            r for r in apart(mine, A_DAY)
+            r for r in mine
             if bill.start <= r.start and r.end <= bill.end and r.quantity is not None
+        ]  # fmt: skip
+        long = [r for r in inside if r.seconds > A_DAY]
+        inside = long + [
+            r for r in apart(mine, A_DAY)
+            if r in inside
+            and not any(o.start < r.end and r.start < o.end for o in long)
         ]  # fmt: skip
         if inside:
             place = order.index(inside[0].point)
@@ -368,7 +378,8 @@ def compared(  # noqa: C901 - the causes, one after the other
             sums.append((place, -sum(r.seconds for r in inside), name, total, inside))
     sums.sort(key=lambda one: one[:3])
     inside = sums[0][-1] if sums else []
-    share = sum(r.seconds for r in inside) / (bill.end - bill.start).total_seconds()
+    length = (bill.end - bill.start).total_seconds()
+    share = sum(r.seconds for r in inside) / length if length else None
     agreeing = [abs(t - (bill.quantity or 0)) * 100 <= abs(bill.quantity or 0) * 2
                 for *_, t, _ in sums]  # fmt: skip
     guessed = bill.is_estimated or any(r.quality == "estimated" for r in inside)
@@ -376,7 +387,9 @@ def compared(  # noqa: C901 - the causes, one after the other
         cause = "superseded bill"
     elif bill.quantity is None or any(agreeing[:1]):
         cause = None
-    elif share < 0.999:
+    elif units and bill.unit not in units:
+        cause = "other unit"
+    elif share is None or share < 0.999:
         cause = "missing readings"
     elif guessed:
         cause = "estimated"
@@ -387,8 +400,8 @@ def compared(  # noqa: C901 - the causes, one after the other
     return Compared(bill, *sums[0][2:4], share, cause)
 
 
-def _in_unit(one: Reading, unit: str) -> float:
-    """Therms beside therms; Wh beside a bill in Wh is not in this world."""
+def _in_unit(one: Reading, unit: str | None) -> float:
+    """The value in the unit of a bill."""
     value = one.kwh if unit == "kWh" else one.quantity
     assert value is not None
     return value

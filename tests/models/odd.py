@@ -17,8 +17,8 @@ from tests.oracle import Row, naive
 DAY = naive(datetime(2026, 3, 10, 5, tzinfo=timezone.utc))  # midnight in Chicago
 HOUR, QUARTER = 3600, 900
 READ = "2026-03-21T12:00:01.000000Z"
-NIGHTS = ("autumn", "autumn-twin")
-"""Their second hour is sent as the first; the other tests leave them out."""
+NIGHTS = ("autumn", "autumn-twin", "wavering")
+"""A second hour is sent as the first, or offsets waver; other tests leave them out."""
 
 
 def series(
@@ -36,7 +36,8 @@ def series(
         first = start + timedelta(seconds=number * seconds)
         last = first + timedelta(seconds=more.get("lasts", seconds))
         known = {name: one for name, one in more.items() if name != "lasts"}
-        kwh = value if channel.partition("#")[0].endswith("/kWh") else None
+        unit = channel.partition("#")[0].partition("/")[2]
+        kwh = value and value / (1000 if unit == "Wh" else 1)
         row = Reading("utilityapi", meter, channel, first, last, kwh, value)
         yield row._replace(**known)
 
@@ -95,6 +96,14 @@ def readings() -> list[Reading]:
         *series("billed", [1] * 24, hours=48),
         *series("billed", [0.5] * 72, channel="net/kWh"),
         *series("billed", [0.25] * 72, channel="rev/kWh"),
+        *series("alike", [1] * 24),
+        *series("alike", [1] * 24, channel="rev/kWh"),
+        *series("alike", [0] * 24, channel="net/kWh"),
+        *series("watts", [500] * 24, channel="fwd/Wh"),
+        *series("watts", [7] * 24, channel="max/kW", measure="power"),
+        # Two days in one reading, and day by day.
+        *series("long", [1, 1, 1], seconds=24 * HOUR),
+        *series("long", [2.5], seconds=48 * HOUR),
     ]
 
 
@@ -113,7 +122,7 @@ def bills() -> list[Billed]:
     """For every cause one; of `billed` a day is 12 kWh of `net`, 6 of `rev`."""
 
     def bill(
-        name: str, quantity: float | None, first: int, last: int, **more: Any
+        name: str, quantity: float | None, first: float, last: float, **more: Any
     ) -> Billed:
         plain = Billed(f"odd-{name}", "billed", *_span(first, last), quantity)
         return plain._replace(**more)
@@ -131,6 +140,20 @@ def bills() -> list[Billed]:
         bill("nothing", 0, 0, 24),
         bill("unknown", None, 0, 24),
         bill("old", 99, 0, 24, is_superseded=True),
+        bill("at the limit", 25, 0, 49),
+        bill("no time", 1, 3, 3),
+        bill("no end", 12, 0, 24, end=None),
+        bill("of two", 24, 0, 24, meter="alike"),
+        bill("thousandths", 12, 0, 24, meter="watts"),
+        bill("thousands", 12_000, 0, 24, meter="watts", unit="Wh"),
+        bill("other unit", 12, 0, 24, meter="watts", unit="therm"),
+        bill("no unit", 12, 0, 24, meter="watts", unit=None),
+        bill("two days", 3.5, 0, 72, meter="long"),
+        bill("cut", 2, 24, 72, meter="long"),
+        bill("nulls", 10, 0, 4, meter="twins"),
+        bill("overlapped", 22, 0, 4, meter="overlaps"),
+        bill("credit", -3, 0, 2, meter="negative"),
+        bill("other credit", -0.25, 0, 2, meter="negative"),
     ]
 
 
@@ -172,8 +195,8 @@ def _row(one: Reading) -> Row:
         "utc_offset_seconds": round((moment - one.start).total_seconds()),
         "quantity": one.quantity,
         "unit": unit,
-        "quantity_normalized": one.quantity if unit != "furlong" else None,
-        "unit_normalized": unit if unit != "furlong" else None,
+        "quantity_normalized": one.kwh if unit != "furlong" else None,
+        "unit_normalized": {"furlong": None, "Wh": "kWh"}.get(unit, unit),
         "measure": one.measure,
         "commodity": one.commodity,
         "quality": one.quality,
@@ -184,13 +207,16 @@ def _row(one: Reading) -> Row:
 def _nights() -> Iterator[Row]:
     """The night when clocks go back; `autumn-twin` has its second hour as well."""
     midnight = naive(datetime(2025, 11, 2, 5, tzinfo=timezone.utc))
-    for meter, offsets in (("autumn", (5, 5, 6)), ("autumn-twin", (5, 5, 6, 6))):
+    for meter, offsets in (("autumn", (5, 5, 6)), ("autumn-twin", (5, 5, 6, 6)),
+                           ("wavering", (6, 5, 6, *[6] * 24))):  # fmt: skip
         for number, offset in enumerate(offsets):
-            hour = number if meter == "autumn-twin" or number < 2 else number + 1
+            hour = number + (meter == "autumn" and number == 2)
             start = midnight + timedelta(hours=hour)
             row = _row(Reading("utilityapi", "far", "fwd/kWh", start,
                                start + timedelta(hours=1), 1, 1))  # fmt: skip
             yield {**row, "meter_key": meter, "utc_offset_seconds": -3600 * offset}
+        if meter == "wavering":
+            continue
         first = midnight + timedelta(hours=1)
         row = _row(Reading("utilityapi", "far", "fwd/kWh#2", first,
                            first + timedelta(hours=1), 2, 2))  # fmt: skip
@@ -201,6 +227,5 @@ def _span(first: float, last: float) -> tuple[datetime, datetime]:
     return DAY + timedelta(hours=first), DAY + timedelta(hours=last)
 
 
-def _text(moment: datetime | None) -> str:
-    assert moment
-    return moment.isoformat() + "Z"
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat() + "Z" if moment else None

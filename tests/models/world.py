@@ -12,7 +12,8 @@ from tests.warehouses.stores import STREAMS
 from tests.warehouses.worlds import GONE, NEW, OLD, TONIGHT, warehouse_world
 
 ODD = ("sizes", "twins", "overlaps", "negative", "guessed", "units", "spikes", "broken",
-       "zeros", "far", "promised", "old-device", "new-device", "billed")  # fmt: skip
+       "zeros", "far", "promised", "old-device", "new-device", "billed", "alike",
+       "watts", "long")  # fmt: skip
 """Meters of `odd.py`."""
 ZONES = {
     OLD: "America/New_York",

@@ -13,7 +13,11 @@ sent as (  -- by day, since an offset holds for months
     select
         provider, meter_key, utc_offset_seconds, first_start,
         lag(utc_offset_seconds) over latest as earlier_offset,
-        lag(last_start) over latest as earlier_start
+        -- The latest of all before: where offsets waver, no hour has two.
+        max(last_start) over (
+            partition by provider, meter_key order by first_start, utc_offset_seconds
+            rows between unbounded preceding and 1 preceding
+        ) as earlier_start
     from (
         select
             r.provider, r.meter_key, r.utc_offset_seconds,
@@ -25,13 +29,15 @@ sent as (  -- by day, since an offset holds for months
         group by r.provider, r.meter_key, r.utc_offset_seconds,
             date_trunc('day', r.interval_start)
     ) days
-    window latest as (partition by provider, meter_key order by first_start)
+    window latest as (
+        partition by provider, meter_key order by first_start, utc_offset_seconds
+    )
 ),
 offsets as (
     select
         provider, meter_key, utc_offset_seconds, earlier_start as after,
         lead(earlier_start) over (
-            partition by provider, meter_key order by first_start
+            partition by provider, meter_key order by first_start, utc_offset_seconds
         ) as upto
     from sent
     where earlier_offset is null or earlier_offset <> utc_offset_seconds
