@@ -54,6 +54,9 @@ class DuckDB:
         self.name = str(path)
         self._path = path
         self._schema = schema
+        self._home = sql.quoted(schema)
+        """The schema as SQL has it, below the file: its name may be that of the file,
+        and a stream's that of a temporary table."""
         self._sources: dict[str, set[str]] = {}
         """The sources of which a table of readings has rows, once somebody looked."""
         self._is_waiting = False
@@ -76,7 +79,7 @@ class DuckDB:
         """Store everything at once."""
         with self._open() as db:
             db.begin()
-            db.execute(f"create schema if not exists {sql.quoted(self._schema)}")
+            db.execute(f"create schema if not exists {self._home}")
             for table in pending.tables.values():
                 self._upsert(db, table, pending.come(table))
             self._remember(db, pending.bookmarks)
@@ -103,7 +106,7 @@ class DuckDB:
         db.execute(f"insert into {self._named(table.name)} by name from came")
         if table.name == "coverage":
             columns = {name: self._columns(db, name) for name in sql.NEEDED}
-            sql.prune(db, self._schema, columns)
+            sql.prune(db, {name: self._named(name) for name in columns}, columns)
 
     def _create(self, db: Connection, table: Table) -> None:
         """Make the table, or the columns that it lacks; loose ones may become text.
@@ -113,29 +116,34 @@ class DuckDB:
         """
         wanted = _described(db, table.schema)
         found = self._columns(db, table.name)
+        names = table.schema.names
+        if len(names) > len({name.lower() for name in names}):
+            told = "to DuckDB, two of its columns have one name"
+            raise StoreError(f"{self.name}: {table.name} cannot be stored: {told}.")
         name = self._named(table.name)
         if not found:
             columns = ", ".join(f"{sql.quoted(n)} {t}" for n, t in wanted.items())
             db.execute(f"create table {name} ({columns})")
             return
         for column, kind in wanted.items():
-            if column not in found:
+            held = found.get(column.lower())
+            if held is None:
                 add = f"{sql.quoted(column)} {kind}"
                 db.execute(f"alter table {name} add column {add}")
             elif column in table.loose:
-                if found[column] not in {kind, VARCHAR}:
+                if held not in {kind, VARCHAR}:
                     alter = f"alter {sql.quoted(column)} type {VARCHAR}"
                     db.execute(f"alter table {name} {alter}")
-            elif found[column] != kind:
+            elif held != kind:
                 where = f"{self.name}: {table.name}.{column}"
                 other = "another file or another schema"
-                raise StoreError.of_type(where, found[column], kind, other)
+                raise StoreError.of_type(where, held, kind, other)
 
     def _fitting(self, db: Connection, table: Table) -> pa.Schema:
         """The schema of the rows to insert: text where the table's column is text."""
         found = self._columns(db, table.name)
         return pa.schema(
-            one.with_type(pa.string()) if found[one.name] == VARCHAR else one
+            one.with_type(pa.string()) if found[one.name.lower()] == VARCHAR else one
             for one in table.schema
         )
 
@@ -218,14 +226,15 @@ class DuckDB:
     # --- the file ---------------------------------------------------------------------
 
     def _named(self, table: str) -> str:
-        return sql.named(self._schema, table)
+        return f"{self._home}.{sql.quoted(table)}"
 
     def _columns(self, db: Connection, table: str) -> dict[str, str]:
-        """Column to type; none if there is no such table."""
+        """Column to type, in small letters as DuckDB knows no others; none if there is
+        no such table."""
         found = db.execute(
-            "select column_name, data_type from duckdb_columns()"
-            " where database_name = current_database()"
-            " and schema_name = ? and table_name = ? order by column_index",
+            "select lower(column_name), data_type from duckdb_columns()"
+            " where database_name = current_database() and lower(schema_name)"
+            " = lower(?) and lower(table_name) = lower(?) order by column_index",
             [self._schema, table],
         )
         return dict(found.fetchall())
@@ -243,6 +252,8 @@ class DuckDB:
         try:
             for name, value in SETTINGS.items():
                 db.execute(f"set {name} = '{value}'")
+            ((file,),) = db.execute("select current_database()").fetchall()
+            self._home = sql.named(file, self._schema)
             yield db
         except duckdb.Error as error:
             what = str(error).partition("\n")[0]
@@ -287,13 +298,15 @@ def _once(db: Connection, table: Table, rows: pa.Table) -> pa.Table:
     count = f"select count(distinct hash({key})) from came"  # noqa: S608 - quoted
     if db.execute(count).fetchall() == [(rows.num_rows,)]:
         return rows
-    numbered = rows.append_column("_place", pa.array(range(rows.num_rows), pa.int64()))
+    name = "_".join(rows.schema.names)  # a column that is not there
+    place = sql.quoted(name)
+    numbered = rows.append_column(name, pa.array(range(rows.num_rows), pa.int64()))
     _register(db, numbered)
     return db.sql(
         f"""
-        select * exclude (_place) from came
+        select * exclude ({place}) from came
         qualify row_number() over (
-            partition by {key} order by {sql.newest_first(table)} _place desc) = 1
-        order by _place
+            partition by {key} order by {sql.newest_first(table)} {place} desc) = 1
+        order by {place}
         """  # noqa: S608 - quoted
     ).to_arrow_table()

@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
+from typing import TypeAlias
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -33,6 +35,14 @@ DEEPER = Path("a", "b")
 """Where a commit is written: no documented glob reaches it, dot folders or not."""
 
 FILE = "bookmarks.json"
+
+DIGITS = 10
+
+NAMES = "[0-9]" * DIGITS
+"""What folders of commits are called; others below `data` are somebody else's."""
+
+Change: TypeAlias = tuple[str, str, str | None]
+"""A bookmark: stream, source, and what it is now."""
 
 
 class Lake:
@@ -59,15 +69,21 @@ class Lake:
         found: dict[Place, str | None] = {}
         with self._told():
             for commit in self._commits():
-                text = (commit / FILE).read_text(encoding="utf-8")
-                found.update(((one[0], one[1]), one[2]) for one in json.loads(text))
+                text = (commit / FILE).read_bytes()
+                try:
+                    changes = msgspec.json.decode(text, type=list[Change])
+                except msgspec.MsgspecError as error:
+                    told = f"{commit / FILE} cannot be used: {error}."
+                    raise StoreError(told) from None
+                found.update(((stream, of), entry) for stream, of, entry in changes)
         return {place: text for place, text in found.items() if text is not None}
 
     def commit(self, pending: Pending) -> None:
         """Store everything at once."""
         with self._told():
             commits = self._commits()
-            name = f"{int(commits[-1].name) + 1 if commits else 1:010d}"
+            number = int(commits[-1].name) + 1 if commits else 1
+            name = f"{number:0{DIGITS}d}"
             folder = self._folder / WRITING / DEEPER / name
             folder.mkdir(parents=True, exist_ok=True)
             for table in pending.tables.values():
@@ -83,7 +99,7 @@ class Lake:
 
     def _commits(self) -> list[Path]:
         """The folders of commits, the oldest first."""
-        return sorted(path for path in self._data.glob("[0-9]*") if path.is_dir())
+        return sorted(path for path in self._data.glob(NAMES) if path.is_dir())
 
     def _write(
         self, folder: Path, table: Table, rows: pa.Table, commits: list[Path]
@@ -129,14 +145,16 @@ class Lake:
             return None
         start, source = pc.field(readings.start), pc.field(readings.source)
         came = rows[readings.start]
+        names = [*table.key, *readings.compared, readings.read_at]
         held = pq.read_table(
             [str(file) for file in files],
-            columns=[*table.key, *readings.compared, readings.read_at],
+            columns=names,
             filters=source.isin(rows[readings.source].unique())
             & (start >= pc.min(came))
             & (start <= pc.max(came)),
+            schema=pa.schema([table.schema.field(name) for name in names]),
         )
-        return _newest(table, held)
+        return _last(table, held)
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -144,30 +162,26 @@ class Lake:
             yield
         except OSError as error:
             what = error.strerror or str(error)
-            raise StoreError(f"{self.name} cannot be used: {what}.") from None
-
-
-def _newest(table: Table, rows: pa.Table) -> pa.Table:
-    """Of each key the row that was read last."""
-    assert table.readings  # noqa: S101 - for mypy
-    read_at, key = table.readings.read_at, list(table.key)
-    last = rows.group_by(key).aggregate([(read_at, "max")])
-    if last.num_rows == rows.num_rows:
-        return rows
-    names = [*key, read_at]
-    found = last.rename_columns(names).join(rows, names, join_type="inner")
-    return found.select(rows.schema.names)
+            where = error.filename or self.name
+            raise StoreError(f"{where} cannot be used: {what}.") from None
+        except pa.ArrowException as error:  # of a file that is no longer whole
+            what = str(error).partition("\n")[0]
+            raise StoreError(f"{self.name} cannot be used: {what}") from error
 
 
 def _last(table: Table, rows: pa.Table) -> pa.Table:
     """Of each key the row that was read last, or else the one that came last."""
-    if table.readings:
-        return _newest(table, rows)
-    columns = [rows[name].to_pylist() for name in table.key]
-    places = {key: place for place, key in enumerate(zip(*columns, strict=True))}
-    if not columns or len(places) == rows.num_rows:
+    key = list(table.key)
+    if not key or rows.group_by(key).aggregate([]).num_rows == rows.num_rows:
         return rows
-    return rows.take(pa.array(sorted(places.values()), pa.int64()))
+    place = pa.array(range(rows.num_rows), pa.int64())
+    if table.readings:
+        when = rows[table.readings.read_at].cast(pa.int64())
+        place = pc.sort_indices(pc.fill_null(when, -(2**63)))  # keeps ties in order
+    turn = pa.array(range(rows.num_rows), pa.int64())
+    turns = rows.select(key).take(place).append_column("", turn)
+    last = turns.group_by(key).aggregate([("", "max")])["_max"]
+    return rows.take(place.take(last).sort())
 
 
 def _differ(one: pa.ChunkedArray, other: pa.ChunkedArray) -> pa.ChunkedArray:

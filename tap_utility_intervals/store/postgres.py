@@ -72,7 +72,11 @@ class PostgreSQL:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Be the only one that loads these sources."""
-        with self._told(), psycopg.connect(self.name, autocommit=True) as db:
+        # What is copied is UTF-8, whatever the database or PGCLIENTENCODING prefers.
+        with (
+            self._told(),
+            psycopg.connect(self.name, autocommit=True, client_encoding="utf8") as db,
+        ):
             db.execute("set time zone 'UTC'")
             for claim in self._claims:
                 self._lock(db, claim)
@@ -125,7 +129,7 @@ class PostgreSQL:
             self._insert(table, rows)
         if table.name == "coverage":
             columns = {name: self._columns(name) for name in sql.NEEDED}
-            sql.prune(self._db, self._schema, columns)
+            sql.prune(self._db, {name: self._named(name) for name in columns}, columns)
         self._run("drop table came")
 
     def _create(self, table: Table) -> None:
@@ -144,7 +148,10 @@ class PostgreSQL:
         columns = [f"{sql.quoted(n)} {t}" for n, t in wanted.items()]
         if table.key:
             columns.append(f"primary key ({sql.listed(table.key)})")
-        self._run(f"create schema if not exists {sql.quoted(self._schema)}")
+        schema = sql.quoted(self._schema)
+        # Who may use a schema may not therefore make one, not even one that is there.
+        if not _one(self._db, "select to_regnamespace(%s)", [schema]):
+            self._run(f"create schema if not exists {schema}")
         self._run(
             f"create table if not exists {name} ({', '.join(columns)}) with ({ROOM})"
         )
@@ -181,15 +188,14 @@ class PostgreSQL:
             told = table.restatements
             self._run("analyze came")
             into = f"{self._named(told.name)} ({sql.listed(told.schema.names)})"
-            self._run(f"insert into {into} {sql.restated(table, held)}")
+            found = sql.restated(table, held)
+            # Restated once more by the same answer: what it was before stays.
+            again = _on_conflict(told.key, table.readings.compared)
+            self._run(f"insert into {into} {found} {again}")
         insert = f"insert into {held} as held ({names}) select {names} from came"  # noqa: S608
         if table.key:
             changed = [n for n in table.schema.names if n not in table.key]
-            to = ", ".join(
-                f"{sql.quoted(n)} = excluded.{sql.quoted(n)}" for n in changed
-            )
-            insert += f" on conflict ({sql.listed(table.key)}) do "
-            insert += f"update set {to}" if changed else "nothing"
+            insert += f" {_on_conflict(table.key, changed)}"
         if table.key and table.readings:
             insert += f" where not {sql.is_older(table.readings, 'excluded')}"
         self._run(insert)
@@ -288,6 +294,13 @@ def _one(
     """The only value of the answer."""
     row = db.execute(ask, values).fetchone()
     return row[0] if row else None
+
+
+def _on_conflict(key: Sequence[str], changed: Sequence[str]) -> str:
+    """Have these columns of what is there become those of what came."""
+    to = ", ".join(f"{sql.quoted(n)} = excluded.{sql.quoted(n)}" for n in changed)
+    does = f"update set {to}" if changed else "nothing"
+    return f"on conflict ({sql.listed(key)}) do {does}"
 
 
 def _once(table: Table) -> str:

@@ -37,8 +37,11 @@ def differ(columns: Iterable[str]) -> str:
 
 
 def delete(table: str, key: Iterable[str]) -> str:
-    """Delete from a table what is about to be inserted."""
-    return f"delete from {table} held using came where {same(key)}"  # noqa: S608 - quoted
+    """Delete from a table what is about to be inserted; a foreign key may be null."""
+    alike = " and ".join(
+        f"held.{quoted(n)} is not distinct from came.{quoted(n)}" for n in key
+    )
+    return f"delete from {table} held using came where {alike}"  # noqa: S608 - quoted
 
 
 def newest_first(table: Table) -> str:
@@ -81,17 +84,18 @@ class Connection(Protocol):
         """Run a statement; its rows can be fetched."""
 
 
-def prune(db: Connection, schema: str, columns: Mapping[str, Iterable[str]]) -> None:
+def prune(
+    db: Connection, tables: Mapping[str, str], columns: Mapping[str, Iterable[str]]
+) -> None:
     """Leave out of `coverage`, into which rows `came`, what says nothing any more.
 
     Args:
         db: where.
-        schema: of the tables.
+        tables: the two that are `NEEDED`, as SQL has them.
         columns: of both tables; where one that is needed is missing, all is left.
     """
     if any(not NEEDED[name].issubset(found) for name, found in columns.items()):
         return
-    tables = {name: named(schema, name) for name in NEEDED}
     db.execute(COVERED.format(**tables))
     if db.execute("select 1 from covered limit 1").fetchone():
         db.execute(PRUNE.format(**tables))

@@ -225,6 +225,43 @@ def test_a_table_without_readings_keeps_what_came_last(warehouse: Warehouse) -> 
     assert warehouse.query('from "other schema".things') == [{"id": 1, "v": None}]
 
 
+@pytest.mark.parametrize("schema", ["warehouse", "Main", 'a"b'])
+def test_a_schema_may_be_called_as_the_file_or_in_capitals(
+    warehouse: Warehouse, schema: str
+) -> None:
+    for at in read_at(0, 1):
+        one = rows(meter_key=["1"], interval_start=[NOW], quantity=[1], read_at=[at])
+        commit(DuckDB(warehouse.path, schema), one)
+    with duckdb.connect(warehouse.path) as db:
+        name = schema.replace('"', '""')
+        found = db.execute(f'select read_at from warehouse."{name}".intervals')
+        assert found.fetchall() == [(at,)]
+
+
+def test_streams_and_columns_may_be_called_as_what_the_store_uses(
+    warehouse: Warehouse,
+) -> None:
+    names = ("held", "came", "rowid", "_place", "n", "ID")
+    shape = pa.schema([(name, pa.string()) for name in names])
+    store = DuckDB(warehouse.path)
+    for name in ("came", "shape", "met", "covered", "held"):
+        table = Table(name, shape, ("ID", "held"))
+        for value in "ab":
+            pending = Pending()
+            # A foreign key may be null: that is a row like others.
+            made = {one: [None, value, "k"] for one in names} | {"ID": [None, "1", "1"]}
+            made["held"] = [None, "k", "k"]
+            pending.add(table, pa.RecordBatch.from_pydict(made, shape))
+            store.commit(pending)
+        found = warehouse.query(f"select _place from main.{name} order by all")
+        assert [row["_place"] for row in found] == ["k", None]
+    alike = Table("t", pa.schema([("id", pa.string()), ("Id", pa.string())]), ("id",))
+    pending = Pending()
+    pending.expect(alike)
+    with pytest.raises(StoreError, match="two of its columns have one name"):
+        store.commit(pending)
+
+
 def test_a_new_column_is_added_and_one_of_another_type_is_refused(
     warehouse: Warehouse,
 ) -> None:

@@ -121,6 +121,44 @@ def test_what_is_restated_is_told_and_the_newest_counts(folder: Folder) -> None:
     assert [tuple(row.values()) for row in told] == [(2, 6, at), (None, 8, at)]
 
 
+def test_of_rows_that_were_read_at_once_the_last_counts(folder: Folder) -> None:
+    """Also of those without such an instant."""
+    keys: Row = {"meter_key": ["1"] * 3, "interval_start": [NOW] * 3}
+    for at in (None, NOW):
+        folder.commit(**keys, quantity=[1, 2, 3], read_at=[at] * 3)
+        folder.commit(**keys, quantity=[4, 5, 6], read_at=[at] * 3)
+        assert folder.query("select quantity from intervals") == [{"quantity": 6}]
+    files = sorted(folder.path.glob("data/*/intervals.parquet"))
+    assert [pq.read_metadata(one).num_rows for one in files] == [1] * 4
+    told = folder.query("select old_quantity, quantity from restatements")
+    pairs = {(row["old_quantity"], row["quantity"]) for row in told}
+    assert pairs == {(3, 6), (6, 3)}
+    assert len(told) == 3
+
+
+def test_what_a_load_did_not_write_is_left_alone_or_told(folder: Folder) -> None:
+    keys: Row = {"meter_key": ["1"], "interval_start": [NOW]}
+    folder.commit(**keys, quantity=[1], read_at=[NOW])
+    data = folder.path / "data"
+    for name in ("2024", "12 old", "year=2024"):
+        (data / name).mkdir()
+    (data / "9.txt").touch()
+    # As an earlier version would have written it.
+    file = data / "0000000001" / "intervals.parquet"
+    pq.write_table(pq.read_table(file).drop_columns(["quality", "source_id"]), file)
+    folder.commit(**keys, quantity=[2], quality=["actual"], read_at=[NOW])
+    store = Lake(folder.path)
+    assert (store.bookmarks(), (data / "0000000002").is_dir()) == ({}, True)
+    told = folder.query("select old_quantity, old_quality, quality from restatements")
+    assert [tuple(row.values()) for row in told] == [(1, None, "actual")]
+    file.write_bytes(file.read_bytes()[:-9])
+    with pytest.raises(StoreError, match="Parquet"):
+        folder.commit(**keys, quantity=[3], read_at=[NOW])
+    file.with_name("bookmarks.json").write_text('[["usage"')
+    with pytest.raises(StoreError, match=r"0001/bookmarks.json cannot be used"):
+        store.bookmarks()
+
+
 def test_bookmarks_are_those_of_all_commits(folder: Folder) -> None:
     one, two = ((("meter_key", key),) for key in "12")
     store = Lake(folder.path)

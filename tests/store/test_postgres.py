@@ -135,6 +135,41 @@ def test_what_is_restated_is_told_and_the_newest_counts(database: Database) -> N
     assert [tuple(row.values()) for row in told] == [(2, 6, *read_at(4))]
 
 
+def test_what_one_answer_restates_again_is_one_restatement(database: Database) -> None:
+    for value in (1, 2, 3):
+        one = rows(
+            meter_key=["1"], interval_start=[NOW], quantity=[value], read_at=[NOW]
+        )
+        database.commit(one)
+    told = database.query("select old_quantity, quantity from restatements")
+    assert [tuple(row.values()) for row in told] == [(1, 3)]
+
+
+def test_texts_are_the_same_whatever_encoding_a_client_is_told(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    unit = "kWh, für €"
+    one = rows(meter_key=["1"], interval_start=[NOW], quantity=[1], unit=[unit])
+    database.commit(one)
+    monkeypatch.delenv("PGCLIENTENCODING")
+    assert database.query("select unit from intervals") == [{"unit": unit}]
+
+
+def test_a_role_needs_no_more_than_its_schema(database: Database) -> None:
+    role, schema = f"r{database.schema}", database.schema
+    database.server.run("-c", f"create role {role} login password '{PASSWORD}'")
+    database.server.run("-c", f"create schema {schema}")
+    database.server.run("-c", f"grant usage, create on schema {schema} to {role}")
+    store = PostgreSQL(database.store().name.replace(USER, role), schema)
+    pending = Pending()
+    one = rows(meter_key=["1"], interval_start=[NOW], quantity=[1])
+    pending.add(table_of("intervals", KEYS["intervals"]), one)
+    with store.alone():
+        store.commit(pending)
+    assert len(database.query("select * from intervals")) == 1
+
+
 def test_a_new_column_is_added_and_one_of_another_type_is_refused(
     database: Database,
 ) -> None:
