@@ -229,8 +229,8 @@ class DuckDB:
         return f"{self._home}.{sql.quoted(table)}"
 
     def _columns(self, db: Connection, table: str) -> dict[str, str]:
-        """Column to type, in small letters as DuckDB knows no others; none if there is
-        no such table."""
+        """Column, in small letters, to type; none if there is no such table."""
+        # To DuckDB, names that differ in their case alone are one.
         found = db.execute(
             "select lower(column_name), data_type from duckdb_columns()"
             " where database_name = current_database() and lower(schema_name)"
