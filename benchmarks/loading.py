@@ -56,16 +56,31 @@ def into_duckdb(setting: Setting) -> Result:
         run += ["--full-refresh", "--no-state-update"]
         run += ["tap-utility-intervals", "target-utility-duckdb"]
         whole = _timed(run, environment, Path(os.devnull))
-    counted = _count(warehouse)
+        counted = _count(warehouse)
+        warehouse.unlink()
+        folder = setting.folder / "batches"
+        batches = {
+            "encoding": {"format": "arrow"},
+            "storage": {"root": folder.as_uri()},
+        }
+        environment["TAP_UTILITY_INTERVALS_BATCH_CONFIG"] = json.dumps(batches)
+        batch = _timed(run, environment, Path(os.devnull))
+    by_batch = _count(warehouse)
     return Result(
         "meltano run into DuckDB: 20 meters × 365 days × 15 min × 2 channels",
         [
             _line("the tap, into a file", rows, alone),
             _line("target-utility-duckdb, from that file", rows, loading),
-            _line("meltano run", counted, whole),
+            _line("meltano run, lines", counted, whole),
+            _line("meltano run, BATCH", by_batch, batch),
         ],
         [
             Verdict("every row is loaded", f"{counted:,}", counted == rows),
+            Verdict(
+                "by BATCH, too, and no file is left",
+                f"{by_batch:,}",
+                by_batch == rows and not [*folder.iterdir()],
+            ),
             Verdict(
                 f"the loader takes at most {SHARE} × the tap's seconds",
                 f"{loading / alone:.1f} ×",

@@ -35,7 +35,7 @@ class Terminated(SystemExit):
 
 
 class OutputGone(Exception):  # noqa: N818 - it says what happened
-    """Standard output takes no more: nobody reads it, it is full, or it is closed."""
+    """Output takes no more: nobody reads it, it is full, or it is closed."""
 
     def __init__(self, error: OSError) -> None:
         """Say it in one sentence."""
@@ -43,7 +43,8 @@ class OutputGone(Exception):  # noqa: N818 - it says what happened
             super().__init__("Nobody reads the output any more; run again to resume.")
         else:
             why = error.strerror or type(error).__name__
-            super().__init__(f"Standard output cannot be written: {why}.")
+            what = error.filename or "Standard output"
+            super().__init__(f"{what} cannot be written: {why}.")
 
 
 class Lines:

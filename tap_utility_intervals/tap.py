@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from functools import cached_property
+from importlib import import_module
 from typing import IO, Any, ClassVar, NoReturn
 
 import click
@@ -36,6 +37,9 @@ from tap_utility_intervals.singer.state import encoded, opened, readable
 from tap_utility_intervals.stdout import OutputGone, Terminated
 from tap_utility_intervals.unified import READ_AT, Coverage, Intervals, Meters, Usage
 
+BATCHES = "batch_config"
+"""The setting that asks for Arrow files."""
+
 DOCTOR = " `utility-intervals doctor` checks it."
 
 ALL_SELECTED = (
@@ -51,12 +55,12 @@ class TapUtilityIntervals(HookedTap):
     name = "tap-utility-intervals"
     package_name = "tap-utility-intervals"
 
-    # BATCH is left out: the SDK's would write deselected columns into its files.
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         TapCapabilities.CATALOG,
         TapCapabilities.STATE,
         TapCapabilities.DISCOVER,
         PluginCapabilities.ABOUT,
+        PluginCapabilities.BATCH,
         PluginCapabilities.STREAM_MAPS,
         PluginCapabilities.FLATTENING,
         PluginCapabilities.STRUCTURED_LOGGING,
@@ -81,6 +85,21 @@ class TapUtilityIntervals(HookedTap):
         if path := self.config.get(metrics.SETTING):
             metrics.usable(path)
             self.tally.is_watched = True
+        if (batches := self.config.get(BATCHES)) and not kwargs.get("message_writer"):
+            self.write_through(self._batch_writer(batches["storage"]))
+
+    def _batch_writer(self, storage: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        """What writes Arrow files; by its name, for it lies above and needs an extra.
+
+        Raises:
+            ConfigError: the extra is not installed, or no file can be made there.
+        """
+        try:
+            files = import_module("tap_utility_intervals.arrow.files")
+        except ImportError as error:
+            advice = "pip install 'tap-utility-intervals[arrow]'"
+            raise errors.ConfigError(BATCHES, f"needs {error.name}: {advice}") from None
+        return files.BatchWriter(storage, self.report.warn)
 
     @override
     def discover_streams(self) -> Sequence[Stream]:

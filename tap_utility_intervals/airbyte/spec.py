@@ -16,8 +16,8 @@ from tap_utility_intervals.settings.shared import JSONSchema
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
-ELSEWHERE = {"metrics_file"}
-"""Nobody would see a file in the connector's container."""
+ELSEWHERE = {"batch_config", "metrics_file"}
+"""Nobody would see files in the connector's container."""
 
 PACKAGE = "tap-utility-intervals"
 

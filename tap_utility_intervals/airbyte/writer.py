@@ -83,6 +83,9 @@ class AirbyteWriter(GenericSingerWriter[bytes, Message]):
         if rows:
             self._write_records(stream, rows)
 
+    def flush(self) -> None:
+        """Nothing: no row waits here."""
+
     @override
     def write_message(self, message: Message) -> None:
         if isinstance(message, StateMessage):

@@ -34,16 +34,21 @@ def batch(stream: str, rows: Sequence[Row], warn: Warn) -> pa.RecordBatch:
 
     Args:
         stream: its name.
-        rows: structs of the unified records, or dictionaries; at least one.
+        rows: structs of the unified records, or dictionaries; at least one. What is
+            narrowed has the columns that are left.
         warn: told how many numbers were rounded, and how many are null.
     """
     made = of_block(stream, rows) if isinstance(rows, RowBlock) else None
-    if made is not None:
-        return made
-    found = schema(stream)
-    columns = columns_of(rows, found.names)
-    arrays = arrays_of(stream, found, columns, warn)
-    return pa.record_batch(list(arrays.values()), schema=found)
+    if made is None:
+        found = schema(stream)
+        columns = columns_of(rows, found.names)
+        if len(columns) < len(found):
+            found = pa.schema(one for one in found if one.name in columns)
+        arrays = arrays_of(stream, found, columns, warn)
+        made = pa.record_batch(list(arrays.values()), schema=found)
+    if isinstance(rows, RowBlock) and len(rows.columns) < made.num_columns:
+        made = made.select([name for name in made.schema.names if name in rows.columns])
+    return made
 
 
 def arrays_of(

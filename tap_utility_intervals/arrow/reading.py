@@ -14,6 +14,7 @@ from typing_extensions import override
 from tap_utility_intervals.arrow.batches import Warn, batch
 from tap_utility_intervals.floor.blocks import RowBlock
 from tap_utility_intervals.floor.errors import ConfigError
+from tap_utility_intervals.settings.shared import REWRITING
 from tap_utility_intervals.stdout import Lines, as_before
 from tap_utility_intervals.tap import TapUtilityIntervals
 
@@ -27,10 +28,6 @@ ROWS = 50_000
 
 SECONDS = 10.0
 """Longest that rows wait for more, where they come slowly."""
-
-UNHEARD = ("stream_maps", "stream_map_config", "flattening_enabled")
-"""Settings that change what Singer's records look like. Ignored, they would let out
-what somebody meant to hide."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +114,7 @@ class ArrowTap(TapUtilityIntervals):
             ConfigError: a setting would have no effect.
             ConfigValidationError: a setting cannot be used.
         """
-        for setting in UNHEARD:
+        for setting in REWRITING:
             if config.get(setting):
                 raise ConfigError(setting, "has no effect on Arrow: remove it")
         state = dict(bookmarks) if bookmarks else None
@@ -220,5 +217,5 @@ class Gathered:
 
     def _flush(self) -> None:
         if self._rows:
-            rows, self._rows = self._rows, []
-            self._batches.append(batch(self._stream, rows, self._warn))
+            self._batches.append(batch(self._stream, self._rows, self._warn))
+            self._rows = []

@@ -18,7 +18,12 @@ from urllib.parse import urlsplit
 from jsonschema import Draft7Validator, ValidationError
 
 from tap_utility_intervals.floor.errors import ConfigError
-from tap_utility_intervals.settings.shared import JSONSchema, Settings, defaults
+from tap_utility_intervals.settings.shared import (
+    REWRITING,
+    JSONSchema,
+    Settings,
+    defaults,
+)
 
 
 class Checked(Protocol):
@@ -57,6 +62,9 @@ def check(
 
 def _check_values(config: Mapping[str, Any], providers: Sequence[Checked]) -> None:
     settings = Settings.parse(config)
+    for setting in REWRITING:
+        if config.get("batch_config") and config.get(setting):
+            raise ConfigError(setting, "changes no Arrow files: remove batch_config")
     used = [provider for provider in providers if config.get(provider.credential)]
     if not used:
         either = " or ".join(provider.credential for provider in providers)
@@ -172,6 +180,9 @@ def _problem(error: ValidationError, known: Mapping[str, JSONSchema]) -> ConfigE
         "exclusiveMinimum": f"must be more than {bound}",
         "maximum": f"must be at most {bound}",
         "enum": f"must be one of {bound}",
+        "pattern": f"must match {bound}",
+        "required": f"must hold {bound}",
+        "additionalProperties": "holds something of which nobody knows",
     }
     kinds = " or ".join(KINDS[kind] for kind in kinds_of(schema) if kind in KINDS)
     fits = f"must be {kinds}" if kinds else "is not as --about describes it"

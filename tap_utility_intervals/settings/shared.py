@@ -158,6 +158,40 @@ SETTINGS: dict[str, JSONSchema] = {
         ),
         "examples": ["metrics.json", "/var/lib/node_exporter/acme-west.prom"],
     },
+    "batch_config": {
+        "type": ["object", "null"],
+        "title": "Batches",
+        "description": (
+            "Hand the unified streams over as Arrow files, not as lines: in which "
+            "folder, and what their names begin with. Needs the extra [arrow] and a "
+            "target that takes BATCH of Arrow, on the same disk."
+        ),
+        "properties": {
+            "encoding": {
+                "type": "object",
+                "properties": {"format": {"type": "string", "enum": ["arrow"]}},
+                "required": ["format"],
+                "additionalProperties": False,
+            },
+            "storage": {
+                "type": "object",
+                "properties": {
+                    "root": {"type": "string", "pattern": "^file:///."},
+                    "prefix": {"type": ["string", "null"]},
+                },
+                "required": ["root"],
+                "additionalProperties": False,
+            },
+        },
+        "required": ["encoding", "storage"],
+        "additionalProperties": False,
+        "examples": [
+            {
+                "encoding": {"format": "arrow"},
+                "storage": {"root": "file:///var/lib/meltano/batches"},
+            }
+        ],
+    },
     "user_agent": {
         "type": ["string", "null"],
         "title": "User agent",
@@ -165,6 +199,10 @@ SETTINGS: dict[str, JSONSchema] = {
         "examples": ["acme-energy-warehouse/1.0 (data@acme.example)"],
     },
 }
+
+REWRITING = ("stream_maps", "stream_map_config", "flattening_enabled")
+"""Settings that change what Singer's records look like. Ignored where there are none,
+they would let out what somebody meant to hide."""
 
 
 def defaults(settings: Mapping[str, JSONSchema]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.plugin_base import _ConfigInput
+from singer_sdk.singerlib.encoding import GenericSingerWriter
 from typing_extensions import override
 
 from tap_utility_intervals.floor.errors import ConfigError
@@ -44,8 +45,13 @@ class HookedTap(Tap):
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's arguments
         """Prepare the tap; nothing is asked of a provider yet."""
         super().__init__(**kwargs)
+        self.write_through(self.message_writer)
+
+    def write_through(self, writer: GenericSingerWriter[Any, Any]) -> None:
+        """Let a writer have all messages, the STATE among them."""
+        self.message_writer = writer
         interval = self.config.get("state_interval_seconds", 10)
-        self._state_writer = StateOutlet(self.message_writer, interval)
+        self._state_writer = StateOutlet(writer, interval)
 
     @classmethod
     @abstractmethod

@@ -9,7 +9,7 @@ the SDK's own path where it might do anything else.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from decimal import Decimal
@@ -91,6 +91,11 @@ class PagedStream(Stream):
         return
 
     @override
+    def get_batch_config(self, config: Mapping[str, Any]) -> None:
+        """None: the writer makes batches; the SDK's hold deselected columns, too."""
+        return
+
+    @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
         for page in self.pages():
             yield from as_records(page)
@@ -100,6 +105,16 @@ class PagedStream(Stream):
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, Any], Any, Any]:
         """Write all pages; yields nothing, for nobody asks for the records again."""
+        try:
+            self._write_pages(write_messages=write_messages)
+        finally:
+            cast("PageWriter", self._tap.message_writer).flush()
+        if write_messages and self.bookmarks.is_changed:
+            self.bookmarks.is_changed = False
+            self._tap.state_writer.write_state(self.tap_state)
+        yield from ()
+
+    def _write_pages(self, *, write_messages: bool) -> None:
         written = 0
         with self.get_record_counter() as counter, self.get_sync_timer():
             for page in self.pages():
@@ -110,10 +125,6 @@ class PagedStream(Stream):
                 counter.increment(len(rows))
                 if self._limit is not None and written >= self._limit:
                     break  # the SDK's exception would be logged as an unhandled error
-        if write_messages and self.bookmarks.is_changed:
-            self.bookmarks.is_changed = False
-            self._tap.state_writer.write_state(self.tap_state)
-        yield from ()
 
     @override
     def finalize_state_progress_markers(

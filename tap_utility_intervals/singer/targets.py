@@ -39,6 +39,11 @@ class Head(msgspec.Struct):
     stream: str = ""
 
 
+UNTAKEN = (
+    "this BATCH cannot be loaded: no stream map or flattening reaches files, and Arrow "
+    "files have to hold the tap's own columns. What came before it is stored."
+)
+
 HEAD = msgspec.json.Decoder(Head)
 
 CHUNK = 1 << 20
@@ -150,6 +155,14 @@ class HookedSink(BatchSink):
             self.process_batch(self.start_drain())
             self.mark_drained()
 
+    @abstractmethod
+    def take_file(self, url: str) -> None:
+        """Take all rows of an Arrow file for the next commit.
+
+        Raises:
+            LineError: it is not there, or holds something else.
+        """
+
     @property
     @override
     def max_size(self) -> int:
@@ -225,6 +238,27 @@ class HookedTarget(Target):
             super()._process_record_message(message_dict)
         else:
             self.whole_lines[message_dict["stream"]].take(line + b"\n", 1)
+
+    @override
+    def _process_batch_message(self, message_dict: Message) -> None:
+        """Take files, after the rows that came before them.
+
+        Raises:
+            LineError: they cannot be taken as they are.
+        """
+        stream = message_dict["stream"]
+        is_arrow = message_dict["encoding"]["format"] == "arrow"
+        is_taken = leaves_alone(self.mapper.stream_maps.get(stream, ()), stream)
+        if not is_taken or (is_arrow and stream not in self.whole_lines):
+            raise LineError(f"{stream}: {UNTAKEN}")
+        sink = cast("HookedSink", self.get_sink(stream))
+        self.drain_one(sink)
+        if is_arrow:
+            for url in message_dict["manifest"]:
+                sink.take_file(url)
+        else:
+            super()._process_batch_message(message_dict)
+        self.flush_if_due()  # a few lines may name all there is
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:

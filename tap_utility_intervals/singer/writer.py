@@ -57,6 +57,9 @@ class PageWriter(Protocol):
     ) -> None:
         """Write one record message for each row, in order."""
 
+    def flush(self) -> None:
+        """Write what was kept back, at the end of a stream."""
+
 
 class SingerWriter(SimpleSingerWriter):
     """Writes Singer messages to standard output, whole lines only."""
@@ -79,6 +82,9 @@ class SingerWriter(SimpleSingerWriter):
         if version is not None:
             tail = b',"version":%d%b' % (version, tail)
         self.record_bytes += self.lines.write(rendered(rows, head, tail))
+
+    def flush(self) -> None:
+        """Nothing: no row waits here."""
 
     @override
     def write_message(self, message: Message) -> None:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from typing_extensions import override
 
 from tap_utility_intervals.arrow.batches import Columns, arrays_of, columns_of
+from tap_utility_intervals.arrow.files import path_of
 from tap_utility_intervals.floor.errors import TapError
 from tap_utility_intervals.floor.garbage import collect_garbage_seldom
 from tap_utility_intervals.singer.targets import HookedSink, HookedTarget
@@ -23,6 +24,7 @@ from tap_utility_intervals.store.base import Pending
 from tap_utility_intervals.store.commits import Commits
 from tap_utility_intervals.store.duckdb import DuckDB
 from tap_utility_intervals.target.columns import fitting
+from tap_utility_intervals.target.files import rows_in
 from tap_utility_intervals.target.lines import Lines
 from tap_utility_intervals.target.tables import table_of
 
@@ -52,6 +54,15 @@ class DuckDBSink(HookedSink):
     @cached_property
     def _lines(self) -> Lines:
         return Lines(self.table)
+
+    @override
+    def take_file(self, url: str) -> None:
+        path = path_of(url)
+        rows = rows_in(path, self.table)
+        for batch in rows.to_batches():
+            self._pending.add(self.table, batch)
+        self.record_counter_metric.increment(rows.num_rows)
+        cast("TargetUtilityDuckDB", self.target).taken.append(path)
 
     @override
     def process_batch(self, context: dict[str, Any]) -> None:
@@ -129,7 +140,9 @@ class TargetUtilityDuckDB(HookedTarget):
         rows = self.config.get("batch_size_rows")
         self.commits = Commits(self._store, self.lines, rows)
         self.told: Counter[str] = Counter()
-        """What was noticed of values, and how often."""
+        """What was noticed, and how often."""
+        self.taken: list[Path] = []
+        """Files whose rows are in the next commit; nobody else removes them."""
 
     @override
     @contextmanager
@@ -150,6 +163,12 @@ class TargetUtilityDuckDB(HookedTarget):
     @override
     def commit(self) -> None:
         self.commits.commit()
+        taken, self.taken = self.taken, []
+        for path in taken:
+            try:
+                path.unlink()
+            except OSError as error:
+                self.told[f"A loaded file cannot be removed: {error.strerror}"] += 1
 
     @override
     @classmethod

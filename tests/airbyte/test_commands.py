@@ -35,8 +35,8 @@ def test_the_spec_has_every_setting_of_the_tap_and_none_of_the_sdk(
     properties: dict[str, Any],
 ) -> None:
     ours = [p.settings for p in PROVIDERS] + [settings_of.SETTINGS]
-    # A file in the connector's container would be seen by nobody.
-    elsewhere = {"metrics_file"}
+    # Files in the connector's container would be seen by nobody.
+    elsewhere = {"batch_config", "metrics_file"}
     assert set(properties) == {name for part in ours for name in part} - elsewhere
     assert "stream_maps" not in properties
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import signal
+import sys
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,6 +36,9 @@ DATE = "is not a date or an ISO 8601 instant"
 ADDRESS = "needs a scheme (https://) and a host"
 UNREAD = "Setting config "
 CLEAR = "would send the credential unencrypted"
+FILE = "must match ^file:///."
+ARROW = {"format": "arrow"}
+BATCHES = {"encoding": ARROW, "storage": {"root": "file:///tmp"}}
 
 WRONG: list[tuple[str, Any, str]] = [
     ("start_date", "yesterday", DATE),
@@ -71,6 +76,13 @@ WRONG: list[tuple[str, Any, str]] = [
     ("metrics_file", 7, TEXT),
     ("metrics_file", "/nowhere/run.prom", "lies in /nowhere, where no file"),
     ("credential_name", SECRET, "must be a name of your own, not utilityapi_api_token"),
+    ("batch_config", "x", "must be an object"),
+    ("batch_config", {"encoding": ARROW}, "must hold ['encoding', 'storage']"),
+    ("batch_config", {"encoding": ARROW, "storage": {}}, "must hold ['root']"),
+    ("batch_config", {**BATCHES, "encoding": {"format": "jsonl"}}, "one of ['arrow']"),
+    ("batch_config", {"storage": {"root": "s3://a"}, "encoding": ARROW}, FILE),
+    ("batch_config", {"storage": {"root": "file://a"}, "encoding": ARROW}, FILE),
+    ("batch_config", {**BATCHES, "batch_size": 9}, "of which nobody knows"),
     ("user_agent", 7, TEXT),
     ("user_agent", "two\nlines", "must be plain ASCII on one line"),
     ("user_agent", "é", "must be plain ASCII on one line"),
@@ -468,3 +480,27 @@ def test_the_installed_command_reads_the_environment(
     monkeypatch.setenv(f"{PREFIX}LOOKBACK_DAYS", "-1")
     outcome = command("--config=ENV")
     assert "must be at least 0" in refused(outcome, "lookback_days")
+
+
+@pytest.mark.parametrize("setting", module.REWRITING)
+def test_what_rewrites_records_is_refused_beside_files(
+    tap: Inside, setting: str
+) -> None:
+    value: object = setting == "flattening_enabled" or {"a": {"b": "c"}}
+    given = {**TOKEN, "batch_config": BATCHES, setting: value}
+    assert "changes no Arrow files" in refused(tap.with_config(given), setting)
+
+
+def test_files_need_an_extra_and_a_folder(
+    tap: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    within = {"root": (tmp_path / "file" / "batches").as_uri()}
+    given = {**TOKEN, "batch_config": {"encoding": ARROW, "storage": within}}
+    told = refused(tap.with_config(given), "batch_config.storage")
+    assert "names a folder that cannot be made (Not a directory)" in told
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    for name in [name for name in sys.modules if "utility_intervals.arrow" in name]:
+        monkeypatch.delitem(sys.modules, name)
+    told = refused(tap.with_config({**TOKEN, "batch_config": BATCHES}), "batch_config")
+    assert "needs pyarrow: pip install 'tap-utility-intervals[arrow]'" in told

@@ -41,6 +41,7 @@ OF_A_CLASS: dict[type, list[str]] = {
     ],
     Target: [
         "_handle_termination",
+        "_process_batch_message",
         "_process_record_message",
         "_process_schema_message",
         "_write_state_message",

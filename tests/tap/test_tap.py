@@ -186,7 +186,6 @@ def test_about_tells_every_setting() -> None:
     about = json.loads(command("--about", "--format=json").out)
     found = about["settings"]["properties"]
     assert {*own_settings()} <= {*found}
-    assert "batch" not in about["capabilities"]
     for name, schema in own_settings().items():
         assert found[name] == schema
         assert schema["title"], name
