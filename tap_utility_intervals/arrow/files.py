@@ -1,7 +1,7 @@
 """BATCH: rows of the unified streams as Arrow files, and messages that name them.
 
-The SDK's own batches know neither selection nor our bookmarks. What is read here may be
-read by any target on singer-sdk 0.55, and by `target-utility-duckdb`.
+The SDK's own batches know neither selection nor our bookmarks. The files are those that
+singer-sdk 0.55 defines: Arrow's IPC file format.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from urllib.request import url2pathname
 from uuid import uuid4
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from singer_sdk.singerlib import Message
 from typing_extensions import override
 
 from tap_utility_intervals.arrow.reading import Gathered
-from tap_utility_intervals.arrow.schemas import UNIFIED, json_columns
+from tap_utility_intervals.arrow.schemas import DECIMAL, TEXT, UNIFIED, json_columns
 from tap_utility_intervals.floor.blocks import ENCODER
 from tap_utility_intervals.floor.errors import ConfigError
 from tap_utility_intervals.singer.writer import Row, SingerWriter
@@ -125,12 +126,20 @@ class BatchWriter(SingerWriter):
 
 
 def marked(stream: str, rows: pa.RecordBatch) -> pa.RecordBatch:
-    """The same rows; a reader knows which of their texts are JSON."""
-    texts = json_columns(stream)
-    fields = [
-        one.with_metadata(JSON) if one.name in texts else one for one in rows.schema
-    ]
-    return pa.record_batch(rows.columns, schema=pa.schema(fields))
+    """The same rows; a reader knows which of their texts are JSON.
+
+    A column with numbers below 0 becomes JSON, too: nanoarrow 0.9.0, with which the SDK
+    reads, makes 340282366920938463463 of the decimal -0.029.
+    """
+    texts, fields, columns = json_columns(stream), [], []
+    for field, column in zip(rows.schema, rows.columns, strict=True):
+        is_json, array = field.name in texts, column
+        if field.type == DECIMAL and (pc.min(column).as_py() or 0) < 0:
+            is_json, array = True, column.cast(TEXT)
+        one = field.with_type(array.type)
+        fields.append(one.with_metadata(JSON) if is_json else one)
+        columns.append(array)
+    return pa.record_batch(columns, schema=pa.schema(fields))
 
 
 def written(path: Path, rows: pa.RecordBatch) -> None:

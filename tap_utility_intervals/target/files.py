@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from tap_utility_intervals.arrow.schemas import DECIMAL
 from tap_utility_intervals.singer.targets import LineError
 from tap_utility_intervals.store.base import Table
 
@@ -22,20 +23,23 @@ def rows_in(path: Path, table: Table) -> pa.Table:
     """
     try:
         found = pa.ipc.open_file(path.read_bytes()).read_all()
+        columns = [_column(path, found, one) for one in table.schema]
     except (OSError, pa.ArrowInvalid) as error:
         why = getattr(error, "strerror", None) or "it is no whole Arrow file"
         told = f"{path} cannot be read: {why}. What came before it is stored."
         raise LineError(told) from None
-    return pa.table([_column(path, found, one) for one in table.schema], table.schema)
+    return pa.table(columns, table.schema)
 
 
 def _column(path: Path, found: pa.Table, wanted: pa.Field) -> pa.ChunkedArray:
-    """Return a column; JSON as the text that it is."""
+    """Return a column; JSON as its text, or as the numbers that it holds."""
     if wanted.name not in found.column_names:
         raise LineError(f"{path} has no column {wanted.name}, which its SCHEMA has.")
     column = found[wanted.name]
     if isinstance(column.type, pa.BaseExtensionType):
         column = column.cast(column.type.storage_type)
+        if wanted.type == DECIMAL:
+            column = column.cast(DECIMAL)
     if column.type != wanted.type:
         told = f"{path}: {wanted.name} is {column.type}, and should be {wanted.type}"
         raise LineError(f"{told}: another version made it.")
