@@ -44,6 +44,15 @@ UNTAKEN = (
     "files have to hold the tap's own columns. What came before it is stored."
 )
 
+
+class Batch(msgspec.Struct):
+    """As much of a BATCH as tells what to do with it."""
+
+    stream: str
+    encoding: dict[str, str | None]
+    manifest: list[str]
+
+
 HEAD = msgspec.json.Decoder(Head)
 
 CHUNK = 1 << 20
@@ -246,15 +255,18 @@ class HookedTarget(Target):
         Raises:
             LineError: they cannot be taken as they are.
         """
-        stream = message_dict["stream"]
-        is_arrow = message_dict["encoding"]["format"] == "arrow"
+        try:
+            batch = msgspec.convert(message_dict, Batch)
+        except msgspec.ValidationError as error:
+            raise LineError(f"A BATCH is no such message: {error}.") from None
+        stream, is_arrow = batch.stream, batch.encoding.get("format") == "arrow"
         is_taken = leaves_alone(self.mapper.stream_maps.get(stream, ()), stream)
         if not is_taken or (is_arrow and stream not in self.whole_lines):
             raise LineError(f"{stream}: {UNTAKEN}")
         sink = cast("HookedSink", self.get_sink(stream))
         self.drain_one(sink)
         if is_arrow:
-            for url in message_dict["manifest"]:
+            for url in batch.manifest:
                 sink.take_file(url)
         else:
             super()._process_batch_message(message_dict)

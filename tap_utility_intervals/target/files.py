@@ -24,7 +24,7 @@ def rows_in(path: Path, table: Table) -> pa.Table:
     try:
         found = pa.ipc.open_file(path.read_bytes()).read_all()
         columns = [_column(path, found, one) for one in table.schema]
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "it is no whole Arrow file"
         told = f"{path} cannot be read: {why}. What came before it is stored."
         raise LineError(told) from None

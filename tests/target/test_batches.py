@@ -271,6 +271,7 @@ def test_what_cannot_be_loaded_is_one_sentence_and_what_came_before_is_stored(
             {},
             "meter_key is large_string, and should be string",
         ),
+        (file(rows), ['{"type":"BATCH","stream":"intervals"}'], {}, "no such message"),
         (file(rows), [line], {}, "intervals: this BATCH cannot be loaded"),
         (file(rows), [foreign, line], {}, "this BATCH cannot be loaded"),
         (
@@ -307,7 +308,7 @@ def batch(stream: str, path: Path, form: str = "arrow") -> Row:
 
 
 def test_files_come_after_the_rows_before_them_and_lines_are_taken_of_anybody(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text('{"id": "1", "text": "b"}\n{"id": "2", "text": "c"}\n')
@@ -323,6 +324,16 @@ def test_files_come_after_the_rows_before_them_and_lines_are_taken_of_anybody(
     old = [one.replace('"quantity":1.5', '"quantity":3') for one in lines]
     listen(tmp_path / "two.duckdb", [*old, *run.lines])
     two = Loaded(tmp_path / "two.duckdb")
+
+    def kept(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    assert left(tmp_path) == []
+    monkeypatch.setattr(Path, "unlink", kept)
+    with odd() as sandbox:
+        run = sync(config(sandbox, batch_config=batches(tmp_path)))
+    listen(tmp_path / "two.duckdb", run.lines)
+    assert "3 times: A loaded file cannot be removed: Permission denied" in caplog.text
     found = two.query("select quantity from intervals order by interval_start")
     assert found[0] == (Decimal("1.5"),)
     assert len(found) == len(ODD)
