@@ -162,7 +162,8 @@ def stretches(rows: list[Reading]) -> Iterator[Flag]:
     """Zeros, and estimated readings, on end."""
     for (_, meter), mine in chosen(rows).items():
         whole = apart(mine, A_DAY)
-        is_electric = mine[0].commodity == "electricity" and mine[0].point != "rev"
+        is_electric = {r.commodity for r in mine} <= {None, "electricity"}
+        is_electric = is_electric and mine[0].point != "rev"
         zeros = [r for r in whole if r.quantity == 0 and is_electric]
         guessed = [r for r in whole if r.quality == "estimated"]
         for check, limit, alike in (

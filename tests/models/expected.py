@@ -35,7 +35,7 @@ class Reading(NamedTuple):
     quantity: float | None
     measure: str = "energy"
     quality: str | None = None
-    commodity: str = "electricity"
+    commodity: str | None = "electricity"
 
     @property
     def point(self) -> str:
@@ -200,9 +200,13 @@ def summed(  # noqa: C901 - one plain loop
             expected[label(at)] += seconds
         kwh: dict[str, dict[object, float]] = defaultdict(dict)
         received: Counter[object] = Counter()
+        most: dict[str, tuple[int, str]] = {}
         for (its, owner, name), others in places.items():
-            if (its, owner) != (provider, meter) or others[0].measure != "energy":
-                continue
+            if (its, owner) == (provider, meter) and others[0].measure == "energy":
+                rank = (-len(others), name)
+                most[others[0].point] = min(most.get(others[0].point, rank), rank)
+        for _, name in most.values():
+            others = places[provider, meter, name]
             for one in apart(others, longest):
                 if one.kwh is not None:
                     total = kwh[one.point]
@@ -272,17 +276,24 @@ def gaps(  # noqa: C901 - one plain loop
                 gap(so_far, one.start, reason)
             so_far = max(so_far, one.end)
         whole = spans.get(meter, [])
-        before = [m for m in minutes[meter] if m < mine[0].start]
-        if before and mine[0].start == min(r.start for r in whole):
-            gap(min(before), mine[0].start, "before first")
-        after = [m for m in minutes[meter] if m >= so_far]
-        if after and so_far == max(r.end for r in whole):
-            gap(min(after), max(after) + MINUTE, "meter stopped")
-    for meter, some in minutes.items():
-        if some and not spans.get(meter):
-            found.append(Gap("utilityapi", meter, None, min(some), max(some) + MINUTE,
+        if whole and mine[0].start == min(r.start for r in whole):
+            for some in stretches({m for m in minutes[meter] if m < mine[0].start}):
+                gap(*some, "before first")
+        if whole and so_far == max(r.end for r in whole):
+            for some in stretches({m for m in minutes[meter] if m >= so_far}):
+                gap(*some, "meter stopped")
+    for meter, its in minutes.items():
+        if its and not spans.get(meter):
+            found.append(Gap("utilityapi", meter, None, min(its), max(its) + MINUTE,
                              None, "promised, did not come"))  # fmt: skip
     return found
+
+
+def stretches(minutes: set[datetime]) -> Iterable[tuple[datetime, datetime]]:
+    """From when to when minutes follow one another."""
+    starts = sorted(m for m in minutes if m - MINUTE not in minutes)
+    ends = sorted(m + MINUTE for m in minutes if m + MINUTE not in minutes)
+    return zip(starts, ends, strict=True)
 
 
 def completeness(rows: list[Reading]) -> Found:
@@ -299,7 +310,8 @@ def completeness(rows: list[Reading]) -> Found:
         for label, want in expected.items():
             got = received[label]
             percent = round(100 * got / want, 5)
-            found.add((provider, meter, mine[0].channel, label, want, got, percent))
+            found.add((provider, meter, mine[0].channel, label, zone(meter) is not None,
+                       want, got, percent))  # fmt: skip
     return found
 
 
@@ -321,7 +333,15 @@ def peak_demand(rows: list[Reading]) -> Found:
         hours = sum(one.seconds for one in mine) / 3600
         kwh = sum(one.kwh or 0 for one in mine)
         factor = kwh / hours / peak if peak > 0 else None
-        found.add((provider, meter, label, shown(peak), shown(first), shown(factor)))
+        measured = [
+            one.quantity for (_, its, _), others in by_channel(rows).items()
+            for one in apart(others, AN_HOUR) if its == meter
+            and one.measure == "power" and month(one.start, meter) == label
+            and one.quantity is not None
+        ]  # fmt: skip
+        found.add((provider, meter, label, mine[0].channel, shown(peak), shown(first),
+                   shown(kwh), hours * 3600, shown(factor),
+                   shown(max(measured, default=None))))  # fmt: skip
     return found
 
 

@@ -17,8 +17,22 @@ from tests.oracle import Row, naive
 DAY = naive(datetime(2026, 3, 10, 5, tzinfo=timezone.utc))  # midnight in Chicago
 HOUR, QUARTER = 3600, 900
 READ = "2026-03-21T12:00:01.000000Z"
-NIGHTS = ("autumn", "autumn-twin", "wavering")
-"""A second hour is sent as the first, or offsets waver; other tests leave them out."""
+NIGHTS = ("autumn", "autumn-twin", "nil", "wavering")
+"""Wrong or no hours were sent; the other tests leave these meters out."""
+
+BROKEN = ((24, 28), (28, 30), (25, 26), (30, 32))
+"""Hours that were promised after the last reading, and never read whole later."""
+KEPT = (
+    ((20, 24), "2026-03-21T12:00:02.000000Z"),
+    ((24, 28), "2026-03-21T12:00:00.000000Z"),
+    ((30, 31), "2026-03-21T12:00:02.000000Z"),
+    ((31, 32), "2026-03-21T12:00:02.000000Z"),
+)
+"""Hours that were read whole: later than promised, earlier, and a part of it later."""
+SERVICES = {"old-device": "SP-X", "new-device": "SP-X", "swap-a": "SP-Y",
+            "swap-b": "SP-Y", "left-a": "SP-Z", "left-b": "SP-Z"}  # fmt: skip
+MADE = {"swap-a": "2026-03-09T00:00:00Z", "swap-b": "2026-01-01T00:00:00Z",
+        "left-b": "2026-03-09T00:00:00Z"}  # fmt: skip
 
 
 def series(
@@ -76,11 +90,13 @@ def readings() -> list[Reading]:
         *series("spikes", [1, 10, 11, 28, *[1] * 20]),
         *series("spikes", [1, 10, 11, 28.1, *[1] * 20], hours=24),
         *series("spikes", [0, 0, 0, 5, *[0] * 20], hours=48),
+        *series("spikes", [1, 28.1, 28.1, 10, *[1] * 20], hours=72),
         *series("broken", [3] * 12),
         *series("broken", [-16777.215, 4294967.295, 3], hours=12),
         *series("broken", [4294967.295], hours=40, channel="rev/kWh"),
+        *series("broken", [-16777.215], hours=72),
         # A day of zeros; zeros of 30 hours with a hole; zeros of gas, which may be.
-        *series("zeros", [1, *[0] * 24, 1, *[0] * 12]),
+        *series("zeros", [1, *[0] * 24, 1, *[0] * 12], commodity=None),
         *series("zeros", [*[0] * 18, 1], hours=46),
         *series("far", [0] * 30, channel="usage/kWh", commodity="gas"),
         *series("promised", [1] * 5),
@@ -101,9 +117,45 @@ def readings() -> list[Reading]:
         *series("alike", [0] * 24, channel="net/kWh"),
         *series("watts", [500] * 24, channel="fwd/Wh"),
         *series("watts", [7] * 24, channel="max/kW", measure="power"),
+        *series("watts", [0.4] * 12, channel="fwd/kWh"),
+        # As many as there is room for, and still one within another; over midnight.
+        *series("packed", [1], seconds=QUARTER),
+        *series("packed", [2], hours=0.25, seconds=2 * QUARTER),
+        *series("packed", [1], hours=0.5, seconds=QUARTER),
+        *series("shifted", [1], seconds=QUARTER),
+        *series("shifted", [1], hours=1 / 6, seconds=QUARTER),
+        *series("shifted", [1], hours=0.5, seconds=QUARTER),
+        *series("midnight", [1] * 18),
+        *series("midnight", [5], hours=18.5),
+        *series("midnight", [1] * 3, hours=19),
         # Two days in one reading, and day by day.
         *series("long", [1, 1, 1], seconds=24 * HOUR),
         *series("long", [2.5], seconds=48 * HOUR),
+        # 60 seconds less pass, 61 do not; nor does a day among hours.
+        *series("minutes", [1] * 23),
+        *series("minutes", [1], hours=23, lasts=HOUR - 60),
+        *series("minutes", [1] * 23, hours=24),
+        *series("minutes", [1], hours=47, lasts=HOUR - 61),
+        *series("minutes", [24], hours=48, seconds=24 * HOUR),
+        # Days of 23 and 25 hours pass, one of 23 hours and 20 minutes does not.
+        *series("dailies", [1, 1, 1], seconds=24 * HOUR),
+        *series("dailies", [1], hours=72, seconds=23 * HOUR),
+        *series("dailies", [1], hours=95, seconds=25 * HOUR),
+        *series("dailies", [1], hours=120, seconds=84_000),
+        # Silent for just seven days; and for longer, since an evening of Chicago's.
+        *series("seven", [1], hours=282),
+        *series("stale", [1], hours=20),
+        *series("touch", [1] * 5),
+        *series("touch", [1] * 5, hours=9),
+        *series("both", [1] * 24, channel="usage/kWh"),
+        *series("both", [2] * 24),
+        *series("nowhere", [1, -1] * 15),
+        # Meters of one service point that overlap: the one made last, or listed last.
+        *series("swap-b", [1] * 48),
+        *series("swap-b", [1] * 48, channel="rev/kWh"),
+        *series("swap-a", [2] * 48, hours=24),
+        *series("left-b", [1] * 4),
+        *series("left-a", [2] * 4),
     ]
 
 
@@ -114,6 +166,9 @@ def promises() -> list[Promise]:
         Promise("promised", *_span(6, 7)),
         Promise("promised", *_span(7, 8)),
         Promise("promised", *_span(13, 20)),
+        *(Promise("promised", *_span(*span)) for span in BROKEN),
+        Promise("touch", *_span(3, 5)),
+        Promise("touch", *_span(9, 10)),
         Promise("silent", *_span(0, 24)),
     ]
 
@@ -140,6 +195,8 @@ def bills() -> list[Billed]:
         bill("nothing", 0, 0, 24),
         bill("unknown", None, 0, 24),
         bill("old", 99, 0, 24, is_superseded=True),
+        bill("wrong", 99, 0, 24),
+        bill("usage first", 24, 0, 24, meter="both"),
         bill("at the limit", 25, 0, 49),
         bill("no time", 1, 3, 3),
         bill("no end", 12, 0, 24, end=None),
@@ -160,12 +217,19 @@ def bills() -> list[Billed]:
 def tables(listed_at: str) -> dict[str, Sequence[Row]]:
     """The rows of all that, as loaders have them after a run at that instant."""
     meters = [{"provider": "utilityapi", "meter_key": meter, "listed_at": listed_at,
-               "service_point_key": "SP-X" if "device" in meter else None}
+               "service_point_key": SERVICES.get(meter),
+               "created_at": MADE.get(meter)}
               for meter in (*ODD, "silent", *NIGHTS)]  # fmt: skip
+    (left,) = (row for row in meters if row["meter_key"] == "left-b")
+    left["listed_at"] = "2026-03-20T00:00:00Z"
+    kept = [Promise("promised", *_span(*span)) for span, _ in KEPT]
     promised = [{"provider": "utilityapi", "source": one.meter, "readings": 0,
                  "range_start": _text(one.start), "range_end": _text(one.end),
                  "read_at": READ, "is_complete": False}
-                for one in promises()]  # fmt: skip
+                for one in (*promises(), *kept[:1])]  # fmt: skip
+    promised += [{**promised[-1], "range_start": _text(one.start), "read_at": read_at,
+                  "range_end": _text(one.end), "is_complete": True}
+                 for one, (_, read_at) in zip(kept, KEPT, strict=True)]  # fmt: skip
     billed = [{"provider": "utilityapi", "usage_id": one.usage_id,
                "meter_key": one.meter, "period_start_at": _text(one.start),
                "period_end_at": _text(one.end), "quantity": one.quantity,
@@ -173,6 +237,10 @@ def tables(listed_at: str) -> dict[str, Sequence[Row]]:
                "is_estimated": one.is_estimated, "is_superseded": one.is_superseded,
                "listed_at": listed_at}
               for one in bills()]  # fmt: skip
+    # One that the newest list lacks was withdrawn; of one without a list nobody knows.
+    billed[0]["listed_at"] = None
+    withdrawn = {**billed[1], "usage_id": "gone", "listed_at": "2026-03-20T00:00:00Z"}
+    billed.append(withdrawn)
     return {
         "intervals": [*map(_row, readings()), *_nights()],
         "meters": meters,
@@ -183,7 +251,6 @@ def tables(listed_at: str) -> dict[str, Sequence[Row]]:
 
 def _row(one: Reading) -> Row:
     moment = local(one.start, one.meter)
-    assert moment
     unit = one.channel.partition("/")[2].partition("#")[0]
     return {
         "provider": one.provider,
@@ -192,7 +259,7 @@ def _row(one: Reading) -> Row:
         "interval_start": _text(one.start),
         "interval_end": _text(one.end),
         "interval_seconds": one.seconds,
-        "utc_offset_seconds": round((moment - one.start).total_seconds()),
+        "utc_offset_seconds": moment and round((moment - one.start).total_seconds()),
         "quantity": one.quantity,
         "unit": unit,
         "quantity_normalized": one.kwh if unit != "furlong" else None,
@@ -221,6 +288,9 @@ def _nights() -> Iterator[Row]:
         row = _row(Reading("utilityapi", "far", "fwd/kWh#2", first,
                            first + timedelta(hours=1), 2, 2))  # fmt: skip
         yield {**row, "meter_key": meter}
+    half = midnight + timedelta(minutes=30)
+    yield {**_row(Reading("utilityapi", "far", "fwd/kWh", half, half, 1, 1)),
+           "meter_key": "nil"}  # fmt: skip
 
 
 def _span(first: float, last: float) -> tuple[datetime, datetime]:

@@ -89,7 +89,7 @@ def test_gaps_and_why(built: Built) -> None:
 def test_completeness_by_month(built: Built) -> None:
     found = built.found(
         "utility_intervals__completeness",
-        "provider, meter_key, channel, local_month, expected_seconds,"
+        "provider, meter_key, channel, local_month, has_local_time, expected_seconds,"
         " received_seconds, percent",
     )
     assert found ^ told().wanted("completeness") == set()
@@ -117,7 +117,8 @@ def test_bills_beside_their_intervals(built: Built) -> None:
 def test_the_peak_of_each_month(built: Built) -> None:
     found = built.found(
         "utility_intervals__peak_demand",
-        "provider, meter_key, local_month, peak_kw, peak_start, load_factor",
+        "provider, meter_key, local_month, channel, peak_kw, peak_start, kwh,"
+        " received_seconds, load_factor, measured_kw",
     )
     assert found ^ told().wanted("peak_demand") == set()
 
@@ -133,7 +134,9 @@ def test_a_renewed_meter_and_its_old_one_are_one_history(built: Built) -> None:
     for r in told().rows:
         by_meter[r.meter].add((r.channel, shown(r.start)))
     by_meter[OLD] -= by_meter[NEW]
-    for meter in {*by_meter} - {OLD, NEW, "old-device", "new-device"}:
+    by_meter["swap-b"] -= by_meter["swap-a"]
+    by_meter["left-b"] -= by_meter["left-a"]
+    for meter in {*by_meter} - {OLD, NEW, *odd.SERVICES}:
         if meter in ODD:  # no service point is known
             del by_meter[meter]
     assert len(by_meter["old-device"]) == len(by_meter["new-device"]) - 5
@@ -146,7 +149,7 @@ def test_what_did_not_pass(built: Built) -> None:
         " observed, limit_value, severity"
     )
     found = built.found("utility_intervals__checks", columns)
-    listed = {r.meter for r in told().rows} - {GONE}
+    listed = {r.meter for r in told().rows} - {GONE, "left-b"}
     as_of = datetime.fromisoformat(AS_OF)
     flags = checking.checks(told().rows, told().gaps, told().bills, listed, as_of)
     assert found ^ {tuple(map(shown, flag)) for flag in flags} == set()
@@ -173,6 +176,7 @@ def test_the_second_hour_of_an_autumn_night_is_no_second_value(built: Built) -> 
     assert [tuple(map(shown, row.values())) for row in sums] == [
         ("autumn", 5, 4 * 3600, 4 * 3600),
         ("autumn-twin", 4, 4 * 3600, 4 * 3600),
+        ("nil", 1, 0, 0),
         ("wavering", 27, 27 * 3600, 27 * 3600),
     ]
 

@@ -13,7 +13,9 @@ from tests.warehouses.worlds import GONE, NEW, OLD, TONIGHT, warehouse_world
 
 ODD = ("sizes", "twins", "overlaps", "negative", "guessed", "units", "spikes", "broken",
        "zeros", "far", "promised", "old-device", "new-device", "billed", "alike",
-       "watts", "long")  # fmt: skip
+       "watts", "long", "minutes", "dailies", "seven", "stale", "touch", "both",
+       "nowhere", "packed", "shifted", "midnight", "swap-a", "swap-b",
+       "left-a", "left-b")  # fmt: skip
 """Meters of `odd.py`."""
 ZONES = {
     OLD: "America/New_York",
@@ -21,9 +23,9 @@ ZONES = {
     "102": "America/Chicago",
     GONE: "America/Chicago",
     "T001": "Europe/London",
-    **dict.fromkeys(ODD, "America/Chicago"),
+    **{name: "America/Chicago" for name in ODD if name != "nowhere"},
 }
-"""Of T002 (gas) the zone is not known."""
+"""Of T002 (gas) and `nowhere` the zone is not known."""
 AS_OF = "2026-03-29 00:00:00"
 PROMISED = ("2026-03-21T06:00:00Z", "2026-03-22T06:00:00Z")
 """Of the solar meter: to come after its last reading, and never came."""
