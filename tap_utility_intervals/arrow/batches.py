@@ -1,19 +1,20 @@
 """Rows of a stream as a record batch.
 
 `batch` is the one way from rows to columns. Most columns of a page hold one value, or
-none: those cost nothing; the others are made a column at a time. Of a block the columns
-are taken as they are.
+none: those cost nothing; the others are made a column at a time. Of blocks the columns
+are taken as they are, of many at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from itertools import chain, groupby
 from typing import Any, TypeAlias, cast
 
 import msgspec
 import pyarrow as pa
 
-from tap_utility_intervals.arrow.blocks import of_block
+from tap_utility_intervals.arrow.blocks import layout, of_blocks
 from tap_utility_intervals.arrow.columns import as_json, plain
 from tap_utility_intervals.arrow.numbers import CALCULATED, Misfits, decimals
 from tap_utility_intervals.arrow.schemas import DECIMAL, json_columns, schema
@@ -29,26 +30,48 @@ ODD = ("unreadable", "extra")
 """Where a stream keeps what has no place in its column."""
 
 
-def batch(stream: str, rows: Sequence[Row], warn: Warn) -> pa.RecordBatch:
-    """Return rows of one stream as a record batch of its schema.
+def batch(stream: str, pages: Sequence[Sequence[Row]], warn: Warn) -> pa.RecordBatch:
+    """Return pages of one stream as a record batch of its schema.
 
     Args:
         stream: its name.
-        rows: structs of the unified records, or dictionaries; at least one. What is
-            narrowed has the columns that are left.
+        pages: of structs of the unified records, or of dictionaries; at least one row.
+            What is narrowed has the columns that are left.
         warn: told how many numbers were rounded, and how many are null.
     """
-    made = of_block(stream, rows) if isinstance(rows, RowBlock) else None
-    if made is None:
-        found = schema(stream)
-        columns = columns_of(rows, found.names)
-        if len(columns) < len(found):
-            found = pa.schema(one for one in found if one.name in columns)
-        arrays = arrays_of(stream, found, columns, warn)
-        made = pa.record_batch(list(arrays.values()), schema=found)
-    if isinstance(rows, RowBlock) and len(rows.columns) < made.num_columns:
-        made = made.select([name for name in made.schema.names if name in rows.columns])
-    return made
+    made: list[pa.RecordBatch] = []
+    for _, group in groupby(pages, _layout):
+        some = list(group)
+        made += _of_blocks(stream, some, warn) or [_of_rows(stream, some, warn)]
+    return pa.concat_batches(made) if len(made) > 1 else made[0]
+
+
+def _layout(page: Sequence[Row]) -> Hashable:
+    """Which pages make columns together."""
+    return layout(page) if isinstance(page, RowBlock) else None
+
+
+def _of_blocks(
+    stream: str, pages: Sequence[Sequence[Row]], warn: Warn
+) -> list[pa.RecordBatch]:
+    """Blocks of one layout; with a number that does not fit, each one by itself."""
+    blocks = [page for page in pages if isinstance(page, RowBlock)]
+    if not blocks:
+        return []
+    made = of_blocks(stream, blocks)
+    if made is None and len(blocks) > 1:
+        return [one for block in blocks for one in _of_blocks(stream, [block], warn)]
+    made = made or _of_rows(stream, blocks, warn)
+    return [made.select([n for n in made.schema.names if n in blocks[0].columns])]
+
+
+def _of_rows(stream: str, pages: Iterable[Sequence[Row]], warn: Warn) -> pa.RecordBatch:
+    found, rows = schema(stream), list(chain.from_iterable(pages))
+    columns = columns_of(rows, found.names)
+    if len(columns) < len(found):
+        found = pa.schema(one for one in found if one.name in columns)
+    arrays = arrays_of(stream, found, columns, warn)
+    return pa.record_batch(list(arrays.values()), schema=found)
 
 
 def arrays_of(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 import pyarrow as pa
 
-from tap_utility_intervals.arrow.numbers import nullable
 from tap_utility_intervals.arrow.schemas import TEXT
 from tap_utility_intervals.floor.blocks import ENCODER
+
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def is_one(values: Sequence[Any]) -> bool:
@@ -25,17 +26,17 @@ def plain(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     # Rows have instants and dates as text, but for what the tap itself calculates with.
     given = next(value for value in values if value is not None)
     if isinstance(given, datetime):
-        values = _as_text(values)  # reading text takes half of what objects take
-    elif not isinstance(given, str):
+        return _since_1970(values).view(kind)
+    if not isinstance(given, str):
         return pa.array(values, kind)
     found = pa.array(values, TEXT)
     return found if kind == TEXT else found.cast(kind)
 
 
-def _as_text(instants: Sequence[datetime | None]) -> Sequence[str | None]:
-    """Instants as the rows have them."""
-    lines = ENCODER.encode_lines(instants).decode().replace('"', "").split("\n")[:-1]
-    return nullable(lines)
+def _since_1970(instants: Sequence[datetime | None]) -> pa.Array:
+    """Microseconds; pyarrow takes four times as long for an instant with a zone."""
+    since = [None if one is None else one - EPOCH for one in instants]
+    return pa.array(since, pa.duration("us")).view(pa.int64())
 
 
 def repeated(value: object, kind: pa.DataType, count: int) -> pa.Array:

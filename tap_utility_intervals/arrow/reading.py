@@ -12,7 +12,6 @@ import pyarrow as pa
 from typing_extensions import override
 
 from tap_utility_intervals.arrow.batches import Warn, batch
-from tap_utility_intervals.floor.blocks import RowBlock
 from tap_utility_intervals.floor.errors import ConfigError
 from tap_utility_intervals.settings.shared import REWRITING
 from tap_utility_intervals.stdout import Lines, as_before
@@ -187,9 +186,7 @@ class Gathered:
         """Start with none."""
         self._stream = stream
         self._warn = warn
-        self._batches: list[pa.RecordBatch] = []
-        self._rows: list[Row] = []
-        """Single rows, which are not yet in a batch."""
+        self._pages: list[Sequence[Row]] = []
         self._count = 0
         self._since = time.monotonic()
 
@@ -200,22 +197,14 @@ class Gathered:
         return self._count >= ROWS or (is_late and self._count > 0)
 
     def add(self, page: Sequence[Row]) -> None:
-        """Add a page: a block as it is, and rows to the rows before."""
-        self._count += len(page)
-        if isinstance(page, RowBlock):
-            self._flush()
-            self._batches.append(batch(self._stream, page, self._warn))
-        else:
-            self._rows += page
+        """Add a page."""
+        if page:
+            self._pages.append(page)
+            self._count += len(page)
 
     def take(self) -> pa.RecordBatch | None:
         """All of it as one batch, from now on forgotten; None if there is nothing."""
-        self._flush()
-        batches, self._batches = self._batches, []
-        self._count, self._since = 0, time.monotonic()
-        return pa.concat_batches(batches) if batches else None
-
-    def _flush(self) -> None:
-        if self._rows:
-            self._batches.append(batch(self._stream, self._rows, self._warn))
-            self._rows = []
+        pages = self._pages
+        made = batch(self._stream, pages, self._warn) if pages else None
+        self._pages, self._count, self._since = [], 0, time.monotonic()
+        return made

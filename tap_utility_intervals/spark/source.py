@@ -92,4 +92,4 @@ def _coverage(options: Options) -> Iterator[pa.RecordBatch]:
     results = [result for _, result in Folder(options.plan).results("intervals")]
     rows = [row for result in results for row in result.coverage]
     if rows:
-        yield batch("coverage", rows, lambda _what, _count: None)
+        yield batch("coverage", [rows], lambda _what, _count: None)

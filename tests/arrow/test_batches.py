@@ -144,7 +144,7 @@ def test_digits_without_a_place_are_counted_and_kept() -> None:
         reading(b"0.1234567890123456785"),
         reading(b"1" * 60),
     ]
-    made = batch("intervals", rows, lambda what, count: told.append((what, count)))
+    made = batch("intervals", [rows], lambda what, count: told.append((what, count)))
     kept = [text and json.loads(text) for text in made.column("unreadable").to_pylist()]
     assert kept == [
         None,
@@ -267,12 +267,36 @@ def test_a_block_gives_what_its_rows_give(last: str, normalized: str) -> None:
             },
         )
         first, second = Counter[str](), Counter[str]()
-        made = batch("intervals", block, lambda what, n: first.update({what: n}))  # noqa: B023 - called at once
+        made = batch("intervals", [block], lambda what, n: first.update({what: n}))  # noqa: B023 - called at once
         again = batch(
             "intervals",
-            list(block),
+            [list(block)],
             lambda what, n: second.update({what: n}),  # noqa: B023
         )
         assert made.equals(again)
         assert made.num_rows == rows
         assert first == second
+
+
+def test_blocks_that_are_joined_give_what_their_rows_give() -> None:
+    """Of several meters, with one form and with two, one with a number too large."""
+    one = reading(b"0", source_id="a")
+    other = msgspec.structs.replace(one, flow=Flow.RECEIVED, channel="rev/kWh")
+    later = [msgspec.structs.replace(form, source_id="b") for form in (one, other)]
+    start = one.interval_start
+    pages: list[Any] = []
+    for forms in ([one], [one, other], [one, other], later, [*later[::-1]], [one]):
+        times = [start + timedelta(hours=hour) for hour in range(len(pages) + 2)]
+        texts = [f"{n}.5" for n in range(len(times) * len(forms))]
+        numbers = {"quantity": texts, "quantity_normalized": texts}
+        pages.append(RowBlock(forms, {"interval_start": times}, numbers))
+    pages.insert(3, [other, one])
+    odd = RowBlock([one], {}, {"quantity": ["1e299"], "quantity_normalized": ["0.1"]})
+    for some in (pages, [*pages, odd, pages[0]]):
+        told, again = Counter[str](), Counter[str]()
+        made = batch("intervals", some, lambda what, n: told.update({what: n}))  # noqa: B023 - called at once
+        rows = [[*page] for page in some]
+        expected = batch("intervals", rows, lambda what, n: again.update({what: n}))  # noqa: B023
+        assert made.equals(expected)
+        assert told == again
+        assert bool(told) == (some is not pages)

@@ -215,7 +215,7 @@ def commit(store: Store) -> None:
                 names = schema(stream).names
                 whole = [{name: row.get(name) for name in names} for row in some]
                 table = table_of(stream, KEYS[stream])
-                pending.add(table, batch(stream, whole, warned))
+                pending.add(table, batch(stream, [whole], warned))
             store.commit(pending)
 
 

@@ -1,14 +1,13 @@
 """UtilityAPI's objects, typed (https://utilityapi.com/docs/api).
 
-Interval objects are decoded one at a time and strictly; one with an odd value is
-decoded again loosely, reading by reading, so that the value costs only itself.
+Interval objects are decoded one at a time and strictly, but for their readings' values;
+one with an odd value is decoded again loosely, so that the value costs only itself.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
-from datetime import datetime, tzinfo
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -16,14 +15,9 @@ import msgspec
 from msgspec import Meta, Raw, Struct, field
 
 from tap_utility_intervals.floor.instants import parse_instant
-from tap_utility_intervals.floor.values import as_text, holds_nul, loads
-from tap_utility_intervals.providers.utilityapi.local_times import LocalTimes
-from tap_utility_intervals.providers.utilityapi.settings import TIME_ZONE
+from tap_utility_intervals.floor.values import holds_nul, loads
 
 NULL = Raw(b"null")
-
-LONGEST_TOLD = 40
-"""So many characters of an unreadable time are told."""
 
 Instant = Annotated[datetime, Meta(tz=True)]
 
@@ -38,12 +32,15 @@ class Datapoint(Struct, gc=False):
 
 
 class Reading(Struct, gc=False):
-    """One element of `readings`: what all registers showed over `[start, end)`."""
+    """One element of `readings`: what all registers showed over `[start, end)`.
 
-    start: Instant
-    end: Instant
+    Its values are as they were sent: `times.spans` and `datapoints` read them.
+    """
+
+    start: Raw = NULL
+    end: Raw = NULL
     kwh: Raw = NULL
-    datapoints: tuple[Datapoint, ...] | None = None
+    datapoints: Raw = NULL
 
 
 class Base(Struct, gc=False):
@@ -78,14 +75,9 @@ class _Owner(Struct, gc=False):
     meter_uid: str = ""
 
 
-HEAD = 1_000
-"""Bytes that hold the times of a first reading, whatever stands before them."""
-
-_FINE = re.compile(rb":[0-9]{2}\.[0-9]{7}")
-"""A time with more digits than six."""
-
 _STRICT = msgspec.json.Decoder(Block)
 _OWNER = msgspec.json.Decoder(_Owner)
+POINTS = msgspec.json.Decoder(tuple[Datapoint, ...] | None)
 _EXACT = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -102,24 +94,19 @@ def owner(item: Raw | dict[str, Any]) -> str | None:
     return _text(item.get("meter_uid")) if isinstance(item, dict) else None
 
 
-def block(
-    item: Raw | dict[str, Any],
-    lose: Callable[[str], object],
-    zone: tzinfo | None = None,
-) -> Block:
+def block(item: Raw | dict[str, Any], lose: Callable[[str], object]) -> Block:
     """Decode one block, loosely if it must be.
 
     Args:
         item: the block, encoded or as JSON values.
-        lose: is told of each reading whose times cannot be read.
-        zone: of times that are sent without one.
+        lose: is told of readings that cannot be read.
 
     Raises:
         ValueError: when it is no object; `TooDeep` when nobody can tell.
     """
     if isinstance(item, Raw):
         try:
-            if _is_plain(bytes(item)):
+            if not holds_nul(bytes(item)):
                 return _STRICT.decode(item)
         except (msgspec.DecodeError, UnicodeDecodeError):
             pass  # it is read loosely
@@ -140,51 +127,34 @@ def block(
         if isinstance(base, dict)
         else None,
         sources=[Origin(_text(s.get("type"))) for s in _objects(item.get("sources"))],
-        readings=list(_readings(item.get("readings"), lose, zone)),
+        readings=list(_readings(item.get("readings"), lose)),
     )
 
 
-def _is_plain(item: bytes) -> bool:
-    """Whether the strict decoder reads all of it as the loose one does.
-
-    It rounds what goes beyond six fraction digits, which are cut elsewhere, and a key
-    could move. Who sends such times once does so always: the first ones are looked at.
-    """
-    first = max(item.find(b'"readings"'), 0)
-    return not holds_nul(item) and not _FINE.search(item, first, first + HEAD)
-
-
-def _readings(
-    found: object, lose: Callable[[str], object], zone: tzinfo | None
-) -> Iterator[Reading]:
+def _readings(found: object, lose: Callable[[str], object]) -> Iterator[Reading]:
     if found is not None and not isinstance(found, list):
         lose("readings that are no list")
-    times = LocalTimes(zone)
-    for reading in times.ordered(found) if isinstance(found, list) else ():
+    for reading in found if isinstance(found, list) else ():
         sent = reading if isinstance(reading, dict) else {}
-        try:
-            start, end = times.span(sent)
-        except ValueError:
-            lose(_told(sent))
-            continue
+        points = tuple(map(_datapoint, _objects(sent.get("datapoints"))))
         yield Reading(
-            start=start,
-            end=end,
+            start=_raw(sent.get("start")),
+            end=_raw(sent.get("end")),
             kwh=_raw(sent.get("kwh")),
-            datapoints=tuple(map(_datapoint, _objects(sent.get("datapoints")))),
+            datapoints=Raw(_EXACT.encode(points)),
         )
 
 
-def _told(reading: dict[str, Any]) -> str:
-    """A reading's times as they were sent, for a message."""
-    sent = {name: reading.get(name) for name in ("start", "end")}
-    told = " ".join(f"{n}={as_text(t)[:LONGEST_TOLD]}" for n, t in sent.items())
+def datapoints(sent: Raw) -> tuple[Datapoint, ...]:
+    """Decode a reading's datapoints, loosely if it must be.
+
+    Raises:
+        TooDeep: when nobody can tell what they are.
+    """
     try:
-        for time in sent.values():
-            parse_instant(time, naive_is_utc=True)
-    except ValueError:
-        return told
-    return f"{told} (no time zone: set {TIME_ZONE})"
+        return POINTS.decode(sent) or ()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return tuple(map(_datapoint, _objects(loads(bytes(sent)))))
 
 
 def _datapoint(point: dict[str, Any]) -> Datapoint:

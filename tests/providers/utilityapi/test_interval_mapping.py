@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tap_utility_intervals.floor.blocks import ENCODER, RowBlock
 from tap_utility_intervals.floor.records import IntervalRecord
+from tap_utility_intervals.providers.utilityapi import times
 from tap_utility_intervals.providers.utilityapi.intervals.twins import arranged
 from tap_utility_intervals.providers.utilityapi.mapping import readings as mapping
 from tap_utility_intervals.providers.utilityapi.mapping.intervals import rows
@@ -38,17 +39,29 @@ points = st.sampled_from(
     (
         *(("net", "kwh"), ("fwd", "kwh"), ("rev", "kwh"), ("max", "kw")),
         *(("fwd", "therms"), ("net", "ccf"), ("x", "Ünits"), ("net", "kvar")),
-        *((None, None), (None, "kwh")),
+        *((None, None), (None, "kwh"), ('"value": 1', "kwh"), ("2", "0.5")),
     )
 )
 ZONES = ("-04:00", "-05:00", "Z", "+05:30")
+WORDINGS = (
+    '{{"type": {type}, "unit": {unit}, "value": {value}{number}}}',
+    '{{"type":{type},"unit":{unit},"value":{value}{number}}}',
+    '{{"value" : {value} , "unit": {unit}, "type": {type}{number}}}',
+    '{{"value": {value}, "type": {type}, "unit": {unit}, "value": 0{number}}}',
+    '{{"value": 7, "type": {type}, "unit": {unit}, "value": {value}{number}}}',
+    '{{"value": {value}, "type": {type}, "unit": {unit}, "v\\u0061lue": 7{number}}}',
+    '{{"type": {type}, "unit": {unit}, "value ": 1, "value": {value}{number}}}',
+    '{{"a": {{"value": {value}}}, "type": {type}, "unit": {unit}, "value": {value}}}',
+)
+"""The same in other words; some say a key twice, and the last one counts."""
 
 
 @st.composite
 def blocks(draw: st.DrawFn) -> str:
     """The JSON of a block whose readings are alike, or nearly so."""
     kinds = draw(st.lists(points, max_size=3, unique=draw(st.booleans())))
-    numbered = draw(st.sampled_from([None, "M-1"]))
+    numbered = draw(st.sampled_from([None, "M-1", "0.5"]))
+    wording = draw(st.sampled_from(WORDINGS))
     own = draw(st.sampled_from(["twin", "null", "other"]))
     often = draw(st.sampled_from([0, 3, 40]))
     zone = draw(st.sampled_from(ZONES))
@@ -65,10 +78,12 @@ def blocks(draw: st.DrawFn) -> str:
             kwh = draw(numbers)
             zone = draw(st.sampled_from(ZONES))
             moment += timedelta(minutes=draw(st.sampled_from([0, 0, 15, 61])))
+            wording = draw(st.sampled_from(WORDINGS))
         number = f', "meter_number": "{numbered}"' if numbered and not odd else ""
         datapoints = ",".join(
-            f'{{"type": {json.dumps(kind)}, "unit": {json.dumps(unit)}, '
-            f'"value": {value}{number}}}'
+            wording.format(
+                type=json.dumps(kind), unit=json.dumps(unit), value=value, number=number
+            )
             for (kind, unit), value in zip(chosen, values, strict=True)
         )
         start, moment = moment, moment + timedelta(minutes=minutes)
@@ -116,6 +131,12 @@ def test_readings_that_are_alike_lead_to_the_same_lines(
     assert lines([list(page) for page in pages], without) == lines(slowly, without)
     assert sum(map(len, pages)) == len([row for page in pages for row in page])
     assert pages
+
+
+@given(blocks())
+def test_times_read_at_once_are_those_read_one_by_one(text: str) -> None:
+    sent = block(msgspec.Raw(text.encode()), pytest.fail).readings
+    assert times._at_once(sent) == times._one_by_one(sent, pytest.fail, None)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from tap_utility_intervals.providers.checkup import Estimate
 from tap_utility_intervals.providers.utilityapi.bills import BILLS_PER_REQUEST
 from tap_utility_intervals.providers.utilityapi.client import ListingEnded, UtilityApi
 from tap_utility_intervals.providers.utilityapi.entities import ListedMeter
-from tap_utility_intervals.providers.utilityapi.objects import block
+from tap_utility_intervals.providers.utilityapi.objects import block, datapoints
 from tap_utility_intervals.providers.utilityapi.settings import UtilityApiSettings
 from tap_utility_intervals.settings.shared import Settings
 
@@ -128,7 +128,7 @@ def _first_page(api: UtilityApi, uid: str, *, allow_mixed: bool) -> _Probe:
         except ValueError:
             continue
         readings += len(held.readings)
-        rows += sum(len(reading.datapoints or ()) or 1 for reading in held.readings)
+        rows += sum(len(datapoints(one.datapoints)) or 1 for one in held.readings)
     return _Probe(readings, rows / readings if readings else 1)
 
 

@@ -29,7 +29,7 @@ HELD_READINGS = 10_000
 """So many readings are held side by side in a room; more are packed."""
 
 IN_MEMORY = 1_000_000
-"""Bytes held in memory, as they were sent; and as packed before they are on disk."""
+"""Bytes held in memory of what readings say; and as packed before they are on disk."""
 
 Decoded = tuple[Block, Readings]
 """A block without its readings, and these in ascending order."""
@@ -58,9 +58,8 @@ class Room:
         self._file: SpooledTemporaryFile[bytes] | None = None
 
     def take(self, readings: int, size: int) -> bool:
-        """Take so many readings, decoded of so many bytes; tell whether it is full."""
+        """Take so many readings that say so many bytes; tell whether it is full."""
         self._readings -= readings
-        # What is held of a block keeps the whole of it in memory.
         self._bytes -= size
         return self._readings < 0 or self._bytes < 0
 
@@ -126,12 +125,10 @@ class Held:
                 self.came += self._known[digest]
                 return
             self._known[digest] = ()
-        found = self._decoded(item)
-        if found is None:
+        decoded = self._decoded(item)
+        if decoded is None or not decoded[1].starts:
             return
-        readings = arranged(found.readings, self._lost.append)
-        if not readings.starts:
-            return
+        found, readings = decoded
         # From here on only the arranged ones are held.
         found.readings, found.read_at = [], read_at
         self.spans.append((readings.starts[0], readings.starts[-1]))
@@ -143,7 +140,7 @@ class Held:
         if found.updated and (self.updated is None or found.updated > self.updated):
             self.updated = found.updated
         self._held.append(_Held(readings.starts[0], found, readings))
-        size = len(memoryview(item)) if isinstance(item, Raw) else 0
+        size = sum(len(part.body) for part in readings.parts)
         if self._room.take(len(readings.starts), size):
             self._pack()
 
@@ -169,25 +166,26 @@ class Held:
         if not self._is_shared:
             self._room.close()
 
-    def _decoded(self, item: Raw | dict[str, Any]) -> Block | None:
+    def _decoded(self, item: Raw | dict[str, Any]) -> Decoded | None:
         """Return a block; None for none, or one of a meter that was not asked for.
 
         Raises:
             errors.BadAnswer: when it is nested too deeply to be read.
         """
+        lose = self._lost.append
         try:
-            found = block(item, self._lost.append, self._zone)
+            found = block(item, lose)
+            # One that names no meter can only be of the one that was asked for.
+            if found.meter_uid in {self._meter.uid, None, ""}:
+                return found, arranged(found.readings, lose, self._zone)
         except TooDeep:
             # It may hold readings; that they are left out must not pass unseen.
             raise self._bad(None) from None
         except ValueError:
-            self._lost.append("an Interval object that is no object")
+            lose("an Interval object that is no object")
             return None
-        # One that names no meter can only be of the one that was asked for.
-        if found.meter_uid not in {self._meter.uid, None, ""}:
-            self._warn("an Interval object of a meter not asked for was left out")
-            return None
-        return found
+        self._warn("an Interval object of a meter not asked for was left out")
+        return None
 
     def _bad(self, problem: str | None) -> errors.BadAnswer:
         source = f"meter {self._meter.uid}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from itertools import pairwise
 from operator import itemgetter, lt
@@ -22,10 +22,10 @@ from tap_utility_intervals.floor.units import read_number
 from tap_utility_intervals.providers.utilityapi.mapping.channels import Warn
 from tap_utility_intervals.providers.utilityapi.mapping.readings import (
     Readings,
-    in_utc,
     parts,
 )
 from tap_utility_intervals.providers.utilityapi.objects import Reading
+from tap_utility_intervals.providers.utilityapi.times import timed
 
 Timed: TypeAlias = tuple[datetime, datetime, int, Reading]
 """Start and end in UTC, the offset as sent in seconds, and the reading itself."""
@@ -40,45 +40,29 @@ EARLY_NOVEMBER = 2007
 """Since then on the first Sunday of November; before, on the last one of October."""
 
 
-def arranged(sent: Sequence[Reading], lose: Callable[[str], object]) -> Readings:
+def arranged(
+    sent: Sequence[Reading], lose: Callable[[str], object], zone: tzinfo | None = None
+) -> Readings:
     """Readings in ascending order, as they are listed newest first or in any order.
 
-    One that has no time in UTC, at the very ends of the calendar, is left out.
+    The arguments are those of `timed`.
+
+    Raises:
+        TooDeep: when nobody can tell what is in one.
     """
-    is_back = len(sent) > 1 and sent[0].start > sent[-1].start
-    readings = sent[::-1] if is_back else sent
-    try:
-        begin = [reading.start for reading in readings]
-        end = [reading.end for reading in readings]
-        starts, offsets = in_utc(begin)
-        # Mostly each begins where the one before it ends.
-        known = max(len(end) - 1, 0) if begin[1:] == end[:-1] else 0
-        ends = starts[1 : known + 1] + in_utc(end[known:])[0]
-    except OverflowError:
-        there = list(filter(_has_utc, sent))
-        for _ in range(len(sent) - len(there)):
-            lose("a reading without a readable start or end was left out")
-        return arranged(there, lose)
+    starts, ends, offsets, readings, is_back = timed(sent, lose, zone)
     if all(map(lt, starts, starts[1:])):
         return Readings(starts, ends, parts(readings, offsets))
-    timed = list(zip(starts, ends, offsets, readings, strict=True))
+    rows = list(zip(starts, ends, offsets, readings, strict=True))
     # The sort is stable: of two that share a stretch, the first listed stays first.
-    ordered = sorted(timed[::-1] if is_back else timed, key=itemgetter(0, 1))
+    ordered = sorted(rows[::-1] if is_back else rows, key=itemgetter(0, 1))
     repeats = any(one[:2] == two[:2] for one, two in pairwise(ordered))
     doubled = doubled_hours(ordered) if repeats else None
     if doubled:
         # Of both hours of an autumn night, the one that was first stays first.
-        ordered = sorted(timed, key=itemgetter(0, 1))
+        ordered = sorted(rows, key=itemgetter(0, 1))
     starts, ends, offsets, readings = map(list, zip(*ordered, strict=True))
     return Readings(starts, ends, parts(readings, offsets), doubled)
-
-
-def _has_utc(reading: Reading) -> bool:
-    try:
-        in_utc([reading.start, reading.end])
-    except OverflowError:
-        return False
-    return True
 
 
 def doubled_hours(readings: Sequence[Timed]) -> frozenset[Range]:

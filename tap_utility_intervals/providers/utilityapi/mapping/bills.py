@@ -11,12 +11,12 @@ from tap_utility_intervals.floor.instants import as_utc, parse_instant, seconds_
 from tap_utility_intervals.floor.records import Commodity, UsageRecord
 from tap_utility_intervals.floor.units import normalize, unit
 from tap_utility_intervals.floor.values import Values
-from tap_utility_intervals.providers.utilityapi.local_times import instant
 from tap_utility_intervals.providers.utilityapi.mapping.meters import (
     PROVIDER,
     Meter,
     commodity,
 )
+from tap_utility_intervals.providers.utilityapi.times import instant
 
 KWH = "kWh"
 MIDNIGHT = time()

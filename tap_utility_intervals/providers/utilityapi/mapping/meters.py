@@ -15,7 +15,7 @@ from tap_utility_intervals.floor.instants import as_utc, shared_form
 from tap_utility_intervals.floor.ranges import Range
 from tap_utility_intervals.floor.records import Commodity, MeterRecord
 from tap_utility_intervals.floor.values import Values
-from tap_utility_intervals.providers.utilityapi.local_times import instant
+from tap_utility_intervals.providers.utilityapi.times import instant
 
 PROVIDER = "utilityapi"
 

@@ -7,10 +7,9 @@ is kept as it was sent, with a few of its neighbours.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timezone
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import chain, groupby
-from operator import attrgetter
 from typing import Any, TypeAlias
 
 import msgspec
@@ -19,9 +18,10 @@ from msgspec import Raw, Struct
 from tap_utility_intervals.floor.ranges import Range
 from tap_utility_intervals.providers.utilityapi.mapping.channels import OWN, shape
 from tap_utility_intervals.providers.utilityapi.objects import (
-    NULL,
+    POINTS,
     Datapoint,
     Reading,
+    datapoints,
 )
 
 PLAIN = b"-.0123456789"
@@ -33,6 +33,7 @@ FEWEST = 16
 
 _AS_ZEROS = bytes(ord("0") if byte in PLAIN else byte for byte in range(256))
 _TOO_LONG = b"0" * LONGEST
+_AS_COMMAS = bytes(ord(",") if byte <= 1 else byte for byte in range(256))
 
 Kind: TypeAlias = tuple[str | None, str | None, str | None]
 """Type, unit and meter number of a datapoint."""
@@ -83,26 +84,6 @@ _SAID = msgspec.json.Decoder(list[Said])
 _encode = msgspec.json.Encoder().encode
 
 
-def in_utc(moments: Iterable[datetime]) -> tuple[list[datetime], list[int]]:
-    """The moments in UTC, and the offsets that they were sent with, in seconds.
-
-    Raises:
-        OverflowError: one has no UTC form in the years 1 to 9999.
-    """
-    found: list[datetime] = []
-    offsets: list[int] = []
-    for _, group in groupby(moments, attrgetter("tzinfo")):
-        some = list(group)
-        first = some[0]
-        # Within one zone a difference costs a fraction of a conversion.
-        utc = first.astimezone(timezone.utc)
-        found += [utc + (moment - first) for moment in some]
-        offset = first.utcoffset()
-        assert offset is not None  # noqa: S101 - for mypy
-        offsets += [offset.days * 86_400 + offset.seconds] * len(some)
-    return found, offsets
-
-
 def parts(readings: Sequence[Reading], offsets: Sequence[int]) -> list[Part]:
     """What readings in ascending order say, as few parts as can be."""
     found: list[Part] = []
@@ -119,7 +100,7 @@ def _parts(readings: Sequence[Reading], offset: int) -> Iterator[Part]:
     if part is not None:
         yield part
     elif len(readings) <= FEWEST:
-        said = [(one.kwh, one.datapoints) for one in readings]
+        said = [(one.kwh, datapoints(one.datapoints)) for one in readings]
         yield Part(len(said), offset, None, False, _encode(said))  # noqa: FBT003 - a row of columns
     else:
         size = max(len(readings) // 8, FEWEST)
@@ -130,38 +111,84 @@ def _parts(readings: Sequence[Reading], offset: int) -> Iterator[Part]:
 def _alike(readings: Sequence[Reading], offset: int) -> Part | None:
     """Readings with the same datapoints, all in plain numbers; None if they are not.
 
-    Whole columns are compared, at a fraction of what looking at each reading costs.
+    Texts of all readings are compared at once, at a fraction of what a look at each one
+    costs.
     """
-    sent = [reading.datapoints or () for reading in readings]
-    width = len(sent[0])
-    if set(map(len, sent)) != {width}:
-        return None
-    points = list(chain.from_iterable(sent))
-    words: tuple[list[str | None], ...] = (
-        [point.type for point in points],
-        [point.unit for point in points],
-        [point.meter_number for point in points],
-    )
-    if any(column[width:] != column[: len(column) - width] for column in words):
-        return None
-    kinds = tuple(zip(*(column[:width] for column in words), strict=True))
-    values = [point.value for point in points]
-    own = [reading.kwh for reading in readings]
-    has_own = _has_own(kinds, values, own)
-    if has_own is None:
+    own = _encode([reading.kwh for reading in readings])[1:-1]
+    sent = [reading.datapoints for reading in readings]
+    kinds, body = _in_common(sent) or (None, b"")
+    has_own = None if kinds is None else _has_own(kinds, body, own)
+    if kinds is None or has_own is None or (has_own and not _are_plain(own)):
         return None
     if has_own:
-        values = _beside(values, own)
-    body = _encode(values)[1:-1]
-    zeros = body.translate(_AS_ZEROS)
-    if zeros.translate(None, b"0,") or _TOO_LONG in zeros:
+        body = _beside(body, own) if kinds else own
+    if not _are_plain(body):
         return None
     return Part(len(readings), offset, kinds, has_own, body)
 
 
-def _has_own(
-    kinds: Sequence[Kind], values: Sequence[Raw], own: Sequence[Raw]
-) -> bool | None:
+def _are_plain(body: bytes) -> bool:
+    """Whether these are numbers whose very digits are the number."""
+    zeros = body.translate(_AS_ZEROS)
+    return not zeros.translate(None, b"0,") and _TOO_LONG not in zeros
+
+
+def _in_common(sent: Sequence[Raw]) -> tuple[tuple[Kind, ...], bytes] | None:
+    """The kinds of the datapoints that all readings have, and the numbers in them.
+
+    None if their texts differ in anything but plain numbers. The decoder has made sure
+    that all is JSON, in which no byte 0 or 1 is found.
+    """
+    first, text = bytes(sent[0]), _encode(sent)[1:-1]
+    found = _between(first)
+    if found is None:
+        return None
+    kinds, texts = found
+    if not kinds:
+        return (kinds, b"") if text == b",".join([first] * len(sent)) else None
+    head, *middle, tail = texts
+    if not text.endswith(tail):
+        return None
+    numbers = text[len(head) : -len(tail)].replace(tail + b"," + head, b"\1")
+    for some in middle:
+        numbers = numbers.replace(some, b"\0")
+    # Put back, the texts make up what was sent.
+    expected = (b"\0" * len(middle) + b"\1") * len(sent)
+    if numbers.translate(None, PLAIN) != expected[:-1]:
+        return None
+    return kinds, numbers.translate(_AS_COMMAS)
+
+
+def _between(sent: bytes) -> tuple[tuple[Kind, ...], list[bytes]] | None:
+    """The kinds of a reading's datapoints, and the texts around their numbers.
+
+    None if they are not plain, or if there is more to them than meets the eye.
+    """
+    try:
+        points = POINTS.decode(sent) or ()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    texts, rest = [], sent
+    for point in points:
+        name = rest.find(b'"value"') + 1
+        place = rest.find(bytes(point.value), name)
+        texts.append(rest[:place])
+        rest = rest[place + len(memoryview(point.value)) :]
+    texts.append(rest)
+    kinds = tuple((one.type, one.unit, one.meter_number) for one in points)
+    # Numbers in these places must be the values: ones that nothing else there can be.
+    values = [b"9" * (len(sent) + place) for place in range(len(points))]
+    probe = b"".join(chain.from_iterable(zip(texts, [*values, b""], strict=True)))
+    try:
+        probed = POINTS.decode(probe) or ()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    seen = [(one.type, one.unit, one.meter_number) for one in probed]
+    is_right = seen == list(kinds) and [bytes(one.value) for one in probed] == values
+    return (kinds, texts) if is_right else None
+
+
+def _has_own(kinds: Sequence[Kind], body: bytes, own: bytes) -> bool | None:
     """Whether `kwh` says something that no datapoint says; None if that differs.
 
     None as well if names do not tell the channels apart.
@@ -171,23 +198,22 @@ def _has_own(
     what = shape(tuple([(point, unit) for point, unit, _ in kinds]))
     if not what.is_clear:
         return None
-    said = _encode(own)
-    if what.twin is not None and said == _encode(values[what.twin :: len(kinds)]):
-        return False
-    if said == _encode([NULL] * len(own)):
+    if what.twin is not None:
+        numbers = body.split(b",")
+        if own == b",".join(numbers[what.twin :: len(kinds)]):
+            return False
+    if not own.replace(b"null", b"").strip(b","):
         return False
     has_one = any(channel.name == OWN.name for channel in what.channels)
     return None if what.twin is not None or has_one else True
 
 
-def _beside(values: Sequence[Raw], own: Sequence[Raw]) -> list[Raw]:
-    """The values of each reading, and its own one after them."""
-    width = len(values) // len(own) + 1
-    found = [NULL] * (width * len(own))
-    for place in range(width - 1):
-        found[place::width] = values[place :: width - 1]
-    found[width - 1 :: width] = own
-    return found
+def _beside(body: bytes, own: bytes) -> bytes:
+    """The numbers of each reading, and its own one after them."""
+    last, numbers = own.split(b","), body.split(b",")
+    width = len(numbers) // len(last)
+    columns = [*(numbers[place::width] for place in range(width)), last]
+    return b",".join(chain.from_iterable(zip(*columns, strict=True)))
 
 
 def _likeness(part: Part) -> tuple[object, ...]:
