@@ -82,6 +82,11 @@ def into_duckdb(setting: Setting) -> Result:
                 by_batch == rows and not [*folder.iterdir()],
             ),
             Verdict(
+                "by BATCH in at most half the seconds of lines",
+                f"{batch / whole:.2f} ×",
+                2 * batch <= whole,
+            ),
+            Verdict(
                 f"the loader takes at most {SHARE} × the tap's seconds",
                 f"{loading / alone:.1f} ×",
                 loading <= SHARE * alone,
