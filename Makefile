@@ -26,7 +26,7 @@ help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
-demo: .meltano/.installed ## Both providers from a local sandbox into DuckDB, twice; models and a report
+demo: .meltano/.installed .venvs/dbt/.installed ## Both providers from a local sandbox into DuckDB, twice; models and a report
 	@$(LOADER_PYTHON) -m scripts.demo
 
 .PHONY: picture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,10 +14,15 @@ import duckdb
 from scripts.demo.errors import DemoError
 from scripts.demo.warehouse import Rows, Warehouse
 from scripts.demo.world import PROVIDERS, Sandbox
-from tap_utility_intervals.reporting.models import Models
 
 ZONES = "meter_zones"
-CURRENT = "current_rows"
+CURRENT = """(
+    select i.* from intervals i where exists (
+        from utility_intervals__current c
+        where c.provider = i.provider and c.meter_key = i.meter_key
+            and c.channel = i.channel
+            and c.interval_start = i.interval_start::timestamp
+            and c.interval_end = i.interval_end::timestamp))"""
 """Rows of `intervals` that the models call current."""
 
 
@@ -27,21 +33,21 @@ class Answers:
     warehouse: Warehouse
     now: datetime
 
-    def build(self, source: Sandbox) -> None:
-        """Make each model a table, as `dbt build` does; tell where meters are."""
-        file = self.warehouse.file
-        variables = {
-            "utility_intervals_as_of": f"{self.now:%Y-%m-%d %H:%M:%S}",
-            "utility_intervals_time_zones": ZONES,
-        }
-        models = Models("duckdb", file.stem, "main", variables)
+    @property
+    def variables(self) -> str:
+        """What dbt is told, as JSON."""
+        now = f"{self.now:%Y-%m-%d %H:%M:%S}"
+        told = {"as_of": now, "time_zones": ZONES}
+        return json.dumps({f"utility_intervals_{n}": v for n, v in told.items()})
+
+    def tell_zones(self, source: Sandbox) -> None:
+        """Tell where meters are."""
         zones = [
             (provider, meter["meter_id"], meter["zone"])
             for provider in PROVIDERS
             for meter in source.truth("meters", provider)
         ]
-        with duckdb.connect(str(file)) as db:
-            db.execute("set TimeZone = 'UTC'")
+        with duckdb.connect(str(self.warehouse.file)) as db:
             db.execute("create temp table told (provider text, id text, zone text)")
             db.executemany("insert into told values (?, ?, ?)", zones)
             db.execute(f"""
@@ -49,18 +55,6 @@ class Answers:
                 select m.provider, m.meter_key, told.zone as time_zone
                 from meters m
                 join told on told.provider = m.provider and told.id = m.source_meter_id
-            """)  # noqa: S608 - a constant
-            for name in models:
-                db.execute(f'create table "{name}" as {models.sql(name)}')
-            db.execute(f"""
-                create view {CURRENT} as
-                select * from intervals i
-                where exists (
-                    from utility_intervals__current c
-                    where c.provider = i.provider and c.meter_key = i.meter_key
-                        and c.channel = i.channel
-                        and c.interval_start = i.interval_start::timestamp
-                        and c.interval_end = i.interval_end::timestamp)
             """)  # noqa: S608 - a constant
 
     def changed(self) -> tuple[int, int]:
