@@ -84,7 +84,8 @@ def report(  # noqa: PLR0913 - its options
         now = f"{as_of:%Y-%m-%d %H:%M:%S}" if as_of else ""
         wanted = Wanted(meters, time_zone, now)
         with asked(warehouse, schema, wanted) as database:
-            files = list(write(database, head, out, since.date() if since else None))
+            first = since.date() if since else None
+            files = list(write(database, head, out, first, meters))
     except ImportError as error:
         raise lacking(error, "report") from None
     except TapError as error:

@@ -6,6 +6,7 @@ is the day from which on things are shown.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -67,7 +68,8 @@ MONTHS = f"""
 """  # noqa: S608 - constants
 BILLS = f"""
     select * from utility_intervals__bill_check
-    where {OF_METER} and coalesce(period_end_date, cast(period_end as date)) >= $3
+    where {OF_METER}
+        and coalesce(period_end_date, cast(period_end as date), cast($3 as date)) >= $3
     order by coalesce(period_start_date, cast(period_start as date)), usage_id
 """  # noqa: S608 - constants
 GAPS = f"""
@@ -86,7 +88,7 @@ CHECKS = f"""
         count(*) over (partition by check_name, severity) as of_kind,
         row_number() over (
             partition by check_name, severity order by period_start desc) as place
-    from utility_intervals__checks where {OF_METER} and period_start >= $3
+    from utility_intervals__checks where {OF_METER} and period_end >= $3
     order by case severity when 'error' then 0 else 1 end, check_name, place
     limit {MOST}
 """  # noqa: S608 - constants
@@ -199,8 +201,8 @@ class Meter:
         return round(100 * left, 3), round(100 * width, 3)
 
 
-def meters(database: Database) -> list[Meter]:
-    """All meters that are listed or have readings, without their rows."""
+def meters(database: Database, only: Sequence[str] = ()) -> list[Meter]:
+    """All meters that are listed or have readings, or those keys; without rows."""
     there = database.columns("meters")
     columns = (
         f"r.{name}" if name in there else f"null as {name}" for name in OF_LISTED
@@ -210,7 +212,8 @@ def meters(database: Database) -> list[Meter]:
     channels: dict[tuple[str, str], list[Row]] = {}
     for row in database.rows(CHANNELS):
         channels.setdefault((row["provider"], row["meter_key"]), []).append(row)
-    keys = sorted(listed.keys() | channels.keys())
+    known = listed.keys() | channels.keys()
+    keys = sorted(key for key in known if not only or key[1] in only)
     return [
         Meter(number, key[0], key[1], listed.get(key, {}), channels.get(key, []))
         for number, key in enumerate(keys, 1)

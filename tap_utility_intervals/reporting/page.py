@@ -26,6 +26,15 @@ WRONG = {
 }
 """What an error of a check means."""
 
+UNITS = {
+    **dict.fromkeys(("gap", "duplicate", "overlap", "unit_of_measure"), "readings"),
+    **dict.fromkeys(("zero_consumption", "prolonged_estimation"), "h"),
+    **dict.fromkeys(("sum", "spike"), "%"),
+    "interval_size": "s",
+    "staleness": "days",
+}
+"""In what a check observes; the others do in the unit of the readings."""
+
 
 @dataclass(frozen=True)
 class Page:
@@ -48,7 +57,9 @@ def page(head: Page, overview: Sequence[Row], shown: Sequence[Meter]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "instant": instant, "channel": channel}
+    environment.filters |= {
+        one.__name__: one for one in (number, percent, observed, instant, channel)
+    }
     script = _asset("uPlot.iife.min.js"), _asset("report.js")
     return environment.get_template("report.html.j2").render(
         head=head,
@@ -154,7 +165,26 @@ def totals(overview: Sequence[Row]) -> Row:
 
 def number(value: Decimal | float | None, places: int = 2) -> str:
     """Return a number as people read it."""
-    return NOTHING if value is None else f"{value:,.{places}f}"
+    if value is None:
+        return NOTHING
+    shown = f"{value:,.{places}f}"
+    return shown if shown.strip("-0.") else shown.removeprefix("-")
+
+
+def percent(value: float | None, places: int = 1) -> str:
+    """Return a number of percent."""
+    return NOTHING if value is None else f"{number(value, places)} %"
+
+
+def observed(check: Row, column: str = "observed") -> str:
+    """Return what a check saw, or its limit, with the unit."""
+    value = check[column]
+    if value is None:
+        return NOTHING
+    unit = UNITS.get(check["check_name"].removesuffix("_check"), "")
+    # A value that stands for an overflow has no limit: it is one of a reading.
+    shown = "" if check["limit_value"] is None and unit == "%" else unit
+    return f"{number(value, 0 if value == int(value) else 2)} {shown}".rstrip()
 
 
 def instant(moment: date | None) -> str:

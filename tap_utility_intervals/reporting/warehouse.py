@@ -74,7 +74,7 @@ def _opened(where: str, schema: str | None) -> AbstractContextManager[Database]:
 
 
 def _show(database: Database, wanted: Wanted) -> None:
-    """Make views of the loader's tables, of the meters that are wanted alone."""
+    """Make views of the loader's tables, with readings of the wanted meters alone."""
     for name in (*SOURCES, RESTATEMENTS):
         held = database.found(name)
         if held is None and name in SOURCES:
@@ -85,7 +85,8 @@ def _show(database: Database, wanted: Wanted) -> None:
         if held:
             only = ", ".join(literal(key) for key in wanted.meters)
             sql = f"select * from {held}"  # noqa: S608 - quoted
-            if only and name != "coverage":
+            # Whether a meter is listed still is told by what else is listed.
+            if only and name not in {"coverage", "meters"}:
                 sql += f" where meter_key in ({only})"
             _make(database, "view", name, sql)
     if wanted.time_zone:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -16,14 +16,20 @@ TOGETHER = 100
 
 
 def write(
-    database: Database, head: Page, out: Path, since: date | None
+    database: Database,
+    head: Page,
+    out: Path,
+    since: date | None,
+    only: Sequence[str] = (),
 ) -> Iterator[Path]:
-    """Write a report to `out`, and beside it if there are many meters; yield each file.
+    """Write a report of all meters, or those keys; yield each file.
+
+    It goes to `out`, and beside it if there are many meters.
 
     Raises:
         ReportError: there is no meter to tell of, or a file cannot be written.
     """
-    meters = facts.meters(database)
+    meters = facts.meters(database, only)
     if not meters:
         raise ReportError("There is no meter to report on.")
     beside = None if len(meters) <= TOGETHER else out.with_suffix("")

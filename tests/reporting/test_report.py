@@ -24,7 +24,7 @@ from tap_utility_intervals.cli import main
 from tap_utility_intervals.commands.report import report
 from tap_utility_intervals.reporting import writing
 from tap_utility_intervals.reporting.models import Models
-from tap_utility_intervals.reporting.page import ASSETS, Page
+from tap_utility_intervals.reporting.page import ASSETS, Page, number, observed
 from tap_utility_intervals.reporting.series import rounded, series
 from tap_utility_intervals.reporting.warehouse import Wanted, asked
 from tap_utility_intervals.sandbox import Sandbox
@@ -63,6 +63,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for column in ("utility", "source_meter_id", "service_address"):
             sql = f"update meters set {column} = $1 where meter_key = '{OLD}'"
             db.execute(sql, [HOSTILE])
+        db.execute(
+            "insert into usage (provider, usage_id, meter_key, quantity, unit,"
+            " listed_at) select provider, 'undated', meter_key, 7, 'kWh',"
+            " max(listed_at) from usage"
+            f" where meter_key = '{OLD}' group by provider, meter_key"
+        )
     write(made)
     return made
 
@@ -262,7 +268,7 @@ def test_its_numbers_are_those_of_the_models(opened: Opened) -> None:
              f"{r['n']:,}", r["reason"]) for r in gaps)  # fmt: skip
         bills = opened.rows(
             f"select * from utility_intervals__bill_check {of}"
-            " coalesce(period_end_date, cast(period_end as date)) >= $2"
+            " coalesce(period_end_date, cast(period_end as date), $2) >= $2"
             " order by period_start_date, usage_id",
             key, since,
         )  # fmt: skip
@@ -271,7 +277,7 @@ def test_its_numbers_are_those_of_the_models(opened: Opened) -> None:
             (f"{r['billed_quantity']:,.2f}", two(r["interval_quantity"]),
              r["cause"] or "agrees") for r in bills]  # fmt: skip
         checks = opened.rows(
-            f"select check_name from utility_intervals__checks {of} period_start >= $2",
+            f"select check_name from utility_intervals__checks {of} period_end >= $2",
             key, since,
         )  # fmt: skip
         assert len(opened.table(article, "Checks")) == len(checks) < 200
@@ -362,7 +368,33 @@ def test_one_meter_since_a_day(folder: Path) -> None:
     page = write(folder, "--meter", GONE, "--since", "2026-03-18")
     assert page.count("<article") == 1
     assert "since 2026-03-18" in page
-    assert "no longer listed by the provider" not in page  # nobody else is listed
+    assert "no longer listed by the provider" in page
+
+
+def test_a_meter_that_was_silent_before_still_needs_a_person(folder: Path) -> None:
+    page = write(folder, "--meter", OLD, "--since", "2026-03-28")
+    assert "silent for 8 days" in page
+    assert "No readings since 2026-03-28" in page
+    assert "tell the zone" not in page
+    assert "\N{EN DASH} %" not in page
+
+
+def test_what_a_check_saw_has_its_unit() -> None:
+    """And nothing is less than zero that is none."""
+    rows: list[Row] = [
+        {"check_name": name, "observed": value, "limit_value": limit}
+        for name, value, limit in (
+            ("gap_check", 10752.0, 0.0), ("spike_check", 210.217, 180.0),
+            ("spike_check", 16777.215, None), ("sum_check", None, 2.0),
+            ("staleness_check", 60.75, 7.0), ("negative_consumption_check", -0.25, 0),
+        )
+    ]  # fmt: skip
+    assert [(observed(row), observed(row, "limit_value")) for row in rows] == [
+        ("10,752 readings", "0 readings"), ("210.22 %", "180 %"),
+        ("16,777.22", "\N{EN DASH}"), ("\N{EN DASH}", "2 %"),
+        ("60.75 days", "7 days"), ("-0.25", "0"),
+    ]  # fmt: skip
+    assert (number(Decimal("-0.001")), number(-0.001, 0)) == ("0.00", "0")
 
 
 def test_a_lake_has_the_same_report(folder: Path) -> None:

@@ -119,7 +119,9 @@
   const moments = (_, at, __, ___, apart) => at.map((one, n) => one % DAY ? new Date(one * 1000).toISOString().slice(11, 16)
     : apart < 28 * DAY ? new Date(one * 1000).getUTCDate() + " " + month(one, !n)
     : month(one, !n || day(one).slice(5, 7) === "01"));
-  const line = (label, name, more) => ({ label, stroke: colour(name), width: 1.3, points: { show: false },
+  /* A reading between two that are missing is no line: a point. */
+  const alone = (plot, n) => plot.data[n].flatMap((kw, at, all) => kw != null && all[at - 1] == null && all[at + 1] == null ? [at] : []);
+  const line = (label, name, more) => ({ label, stroke: colour(name), width: 1.3, points: { show: true, size: 4, filter: alone },
     value: (_, kw) => kw == null ? "–" : shown(kw), ...more });
 
   /* Load over time: drag to zoom, double click for all; or by the buttons. */
@@ -191,6 +193,7 @@
       });
       return { name, lines: sums.map((hours) => hours.map(([sum, n]) => n ? sum / n : null)) };
     }).filter(({ lines }) => lines.flat().some((one) => one != null));
+    if (!means.length) { place.textContent = "No reading has a value."; return []; }
     const all = means.flatMap(({ lines }) => lines.flat()).filter((one) => one != null);
     const range = [Math.min(0, ...all), Math.max(...all) * 1.08 || 1];
     const rooms = means.map(({ name }) => {
@@ -202,16 +205,17 @@
     return means.map(({ lines }, n) => {
       return small(rooms[n], 170, [lines[0].map((_, n) => n), ...lines],
         [line("Mon – Fri", "blue", {}), line("Sat – Sun", "orange", {})],
-        { series: { label: "hour", value: (_, n) => n == null ? "–" : n + ":00" }, axis: { incrs: [6], values: (_, at) => at.map((hour) => hour + " h") } }, { range, legend: false });
+        { series: { label: "hour", value: (_, n) => n == null ? "–" : n + ":00" }, axis: { incrs: [6], space: 20, values: (_, at) => at.map((hour) => hour + " h") } }, { range, legend: false });
     });
   }
 
   function duration(room, series) {
     const sorted = series.kw.filter((kw) => kw != null).sort((a, b) => b - a);
+    if (!sorted.length) { room.textContent = "No reading has a value."; return []; }
     const share = sorted.map((_, n) => 100 * (n + 1) / sorted.length);
-    return small(room, 250, [share, sorted], [line("load", "blue", { fill: colour("blue-soft") })],
+    return [small(room, 250, [share, sorted], [line("load", "blue", { fill: colour("blue-soft") })],
       { series: { label: "of the hours", value: (_, one) => one == null ? "–" : one.toFixed(1) + " %" },
-        axis: { values: (_, at) => at.map((one) => one + " %") } }, { axis: { label: "kW", labelSize: 16 } });
+        axis: { values: (_, at) => at.map((one) => one + " %") } }, { axis: { label: "kW", labelSize: 16 } })];
   }
 
   const drawn = new Map(), kept = new Map();
@@ -225,7 +229,7 @@
     plots.push(time.plot);
     if (series.step === HOUR) {
       heat(article.querySelector(".heat"), series, time.show);
-      plots.push(...averageDay(article.querySelector(".four"), series), duration(article.querySelector(".duration"), series));
+      plots.push(...averageDay(article.querySelector(".four"), series), ...duration(article.querySelector(".duration"), series));
     }
     drawn.set(article, plots);
   }
