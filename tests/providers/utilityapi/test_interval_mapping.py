@@ -158,6 +158,21 @@ def test_an_odd_reading_takes_few_neighbours_with_it(
     assert sum(map(len, pages)) == 80
 
 
+@pytest.mark.parametrize("order", [(0, 2, 1), (1, 2, 0), (2, 1, 0), (1, 0, 2)])
+def test_datapoints_that_change_places_keep_their_values(
+    order: tuple[int, ...],
+) -> None:
+    kinds = ["net", "fwd", "rev"]
+    points = [{"type": t, "unit": "kwh", "value": n} for n, t in enumerate(kinds)]
+    times = [{"start": quarter(n), "end": quarter(n + 1)} for n in range(4)]
+    readings = [{**span, "datapoints": points} for span in times]
+    readings[2]["datapoints"] = [points[place] for place in order]
+    pages = made(json.dumps({**held(), "readings": readings}), [])
+    found = [(row.channel, bytes(row.quantity)) for page in pages for row in page]
+    expected = [(f"{kind}/kWh", b"%d" % n) for n, kind in enumerate(kinds)]
+    assert sorted(found) == sorted(expected * 4)
+
+
 def one(reading: dict[str, Any]) -> dict[str, Any]:
     times = {"start": quarter(0), "end": quarter(1)}
     found = {**held(), "readings": [{**times, **reading}]}

@@ -33,7 +33,9 @@ FEWEST = 16
 
 _AS_ZEROS = bytes(ord("0") if byte in PLAIN else byte for byte in range(256))
 _TOO_LONG = b"0" * LONGEST
-_AS_COMMAS = bytes(ord(",") if byte <= 1 else byte for byte in range(256))
+_MARKS = [bytes([byte]) for byte in range(14, 32)]
+"""Stand for texts; JSON holds no such byte anywhere."""
+_AS_COMMAS = bytes(ord(",") if byte < 32 else byte for byte in range(256))  # noqa: PLR2004 - the marks
 
 Kind: TypeAlias = tuple[str | None, str | None, str | None]
 """Type, unit and meter number of a datapoint."""
@@ -137,7 +139,7 @@ def _in_common(sent: Sequence[Raw]) -> tuple[tuple[Kind, ...], bytes] | None:
     """The kinds of the datapoints that all readings have, and the numbers in them.
 
     None if their texts differ in anything but plain numbers. The decoder has made sure
-    that all is JSON, in which no byte 0 or 1 is found.
+    that all is JSON.
     """
     first, text = bytes(sent[0]), _encode(sent)[1:-1]
     found = _between(first)
@@ -149,11 +151,13 @@ def _in_common(sent: Sequence[Raw]) -> tuple[tuple[Kind, ...], bytes] | None:
     head, *middle, tail = texts
     if not text.endswith(tail):
         return None
-    numbers = text[len(head) : -len(tail)].replace(tail + b"," + head, b"\1")
-    for some in middle:
-        numbers = numbers.replace(some, b"\0")
-    # Put back, the texts make up what was sent.
-    expected = (b"\0" * len(middle) + b"\1") * len(sent)
+    end, *others = _MARKS
+    marks = dict(zip(dict.fromkeys(middle), others, strict=False))
+    numbers = text[len(head) : -len(tail)].replace(tail + b"," + head, end)
+    for some, mark in marks.items():
+        numbers = numbers.replace(some, mark)
+    # Put back, each in its place, the texts make up what was sent.
+    expected = (b"".join([marks.get(some, b"?") for some in middle]) + end) * len(sent)
     if numbers.translate(None, PLAIN) != expected[:-1]:
         return None
     return kinds, numbers.translate(_AS_COMMAS)
