@@ -186,7 +186,7 @@ def loads(body: bytes) -> Any:  # noqa: ANN401 - JSON
         )
     except RecursionError:
         raise TooDeep("JSON that is nested too deeply") from None
-    return _writable(found) if _ODD_ESCAPE.search(text) else found
+    return writable(found) if _ODD_ESCAPE.search(text) else found
 
 
 def holds_nul(body: bytes) -> bool:
@@ -235,7 +235,7 @@ def _integer(number: str) -> int | str:
     return int(number) if len(number) <= LONGEST_NUMBER else number
 
 
-def _writable(value: Any) -> Any:  # noqa: ANN401 - JSON
+def writable(value: Any) -> Any:  # noqa: ANN401 - JSON
     """Put U+FFFD for halves of characters and for NUL, at every depth.
 
     No encoder writes the halves, and PostgreSQL stores no NUL.
@@ -244,7 +244,7 @@ def _writable(value: Any) -> Any:  # noqa: ANN401 - JSON
         whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return whole.replace("\0", "\ufffd")
     if isinstance(value, list):
-        return [_writable(item) for item in value]
+        return [writable(item) for item in value]
     if isinstance(value, dict):
-        return {_writable(name): _writable(item) for name, item in value.items()}
+        return {writable(name): writable(item) for name, item in value.items()}
     return value

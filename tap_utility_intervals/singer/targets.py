@@ -6,22 +6,32 @@ own path spends 120 µs on a record, most of it in jsonschema.
 
 from __future__ import annotations
 
+import json
 import sys
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from decimal import Decimal
 from types import FrameType
 from typing import IO, Any, cast
 
 import msgspec
+from singer_sdk.exceptions import (
+    DataError,
+    DiscoveryError,
+    FatalSyncError,
+    InvalidRecord,
+)
 from singer_sdk.io_base import SingerReader
+from singer_sdk.singerlib.exceptions import SingerError
 from singer_sdk.sinks import BatchSink
 from singer_sdk.target_base import Target
 from typing_extensions import override
 
 from tap_utility_intervals.floor.blocks import ENCODER
 from tap_utility_intervals.floor.errors import TapError
+from tap_utility_intervals.floor.values import writable
 from tap_utility_intervals.singer.maps import leaves_alone
 from tap_utility_intervals.stdout import Lines, Terminated
 
@@ -30,6 +40,10 @@ Message = dict[str, Any]
 
 class LineError(TapError):
     """A line is no Singer message; its content is nobody's business."""
+
+
+REFUSED = (SingerError, DataError, DiscoveryError, FatalSyncError, InvalidRecord)
+"""What the SDK raises of messages that do not fit each other, each with a sentence."""
 
 
 class Head(msgspec.Struct):
@@ -66,8 +80,9 @@ class LineReader(SingerReader):
         """Read for `target`."""
         super().__init__()
         self._target = target
+        self._stream = ""
         self._head = b"no line begins with this"
-        self._sink: HookedSink | None = None
+        """What the lines of that stream begin with."""
 
     @override
     def process_lines(
@@ -99,24 +114,30 @@ class LineReader(SingerReader):
     ) -> Counter[str]:
         count, begin = lines.count(b"\n"), b"\n" + self._head
         is_alike = lines.startswith(self._head) and lines.count(begin) == count - 1
-        if self._sink and is_alike:
-            self._sink.take(lines, count)
+        # A SCHEMA in between may have made another sink.
+        sink = self._target.whole_lines.get(self._stream)
+        if sink and is_alike:
+            sink.take(lines, count)
             return Counter(RECORD=count)
         every = [line for line in lines.split(b"\n") if line.strip()]
         return super().process_lines(cast("IO[str]", every), callbacks)
 
     @override
     def deserialize_json(self, line: str | bytes) -> Message:
-        try:
+        with suppress(msgspec.DecodeError, UnicodeError, RecursionError):
             head = HEAD.decode(line)
-        except (msgspec.DecodeError, UnicodeError):
-            told = "A line is no Singer message: was the tap killed?"
-            raise LineError(f"{told} What came before it is stored.") from None
-        self._sink = self._target.whole_lines.get(head.stream)
-        if self._sink and head.type == "RECORD":
-            self._head = b'{"type":"RECORD","stream":%b,' % ENCODER.encode(head.stream)
-            return {"type": head.type, "stream": head.stream, "line": line}
-        return super().deserialize_json(cast("str", line))
+            if head.type == "RECORD" and head.stream in self._target.whole_lines:
+                self._stream, name = head.stream, ENCODER.encode(head.stream)
+                self._head = b'{"type":"RECORD","stream":%b,' % name
+                return {"type": head.type, "stream": head.stream, "line": line}
+        try:  # Python reads NaN and half surrogates, too, which other taps may send
+            message = json.loads(line, parse_float=Decimal)
+        except (ValueError, RecursionError):
+            message = None
+        if isinstance(message, dict) and isinstance(message.get("type"), str):
+            return writable(message)
+        told = "A line is no Singer message: was the tap killed?"
+        raise LineError(f"{told} What came before it is stored.")
 
 
 def chunks(given: Any) -> Iterator[bytes]:  # noqa: ANN401 - what is read

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -23,7 +25,7 @@ def fitting(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
         kind: what was promised.
     """
     make = MAKE.get(kind, pa.array)
-    with suppress(pa.ArrowException, ValueError, TypeError, OverflowError):
+    with suppress(pa.ArrowException, ValueError, TypeError, ArithmeticError):
         return make(values, kind)
     return _texts(values, TEXT)
 
@@ -40,7 +42,15 @@ def _texts(values: Iterable[Any], kind: pa.DataType) -> pa.Array:
 
 
 def _floats(values: Iterable[Any], kind: pa.DataType) -> pa.Array:
-    return pa.array((None if one is None else float(one) for one in values), kind)
+    return pa.array((None if one is None else _float(one) for one in values), kind)
+
+
+def _float(value: Any) -> float:  # noqa: ANN401 - a number
+    """The nearest double. Raises `OverflowError`: none is near."""
+    found = float(value)
+    if math.isinf(found) and isinstance(value, Decimal) and value.is_finite():
+        raise OverflowError
+    return found
 
 
 def _exact(values: Sequence[Any], _: pa.DataType) -> pa.Array:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from decimal import getcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -18,7 +19,7 @@ from tap_utility_intervals.arrow.batches import Columns, arrays_of, columns_of
 from tap_utility_intervals.arrow.files import path_of
 from tap_utility_intervals.floor.errors import TapError
 from tap_utility_intervals.floor.garbage import collect_garbage_seldom
-from tap_utility_intervals.singer.targets import HookedSink, HookedTarget
+from tap_utility_intervals.singer.targets import REFUSED, HookedSink, HookedTarget
 from tap_utility_intervals.stdout import OutputGone
 from tap_utility_intervals.store.base import Pending
 from tap_utility_intervals.store.commits import Commits
@@ -174,9 +175,11 @@ class TargetUtilityDuckDB(HookedTarget):
     @classmethod
     def invoke(cls, **given: Any) -> None:
         """Run the target; what ends it is one sentence."""
+        getcontext().prec = 1_000  # the SDK divides by `multipleOf` in all digits
         collect_garbage_seldom()
         try:
             super().invoke(**given)
-        except (TapError, OutputGone) as error:
-            cls.logger.error("%s", error)  # noqa: TRY400 - the sentence is enough
+        except (TapError, OutputGone, *REFUSED) as error:
+            sentence = " ".join(str(error).split())
+            cls.logger.error("%s", sentence)  # noqa: TRY400 - it is enough
             sys.exit(1)

@@ -50,6 +50,20 @@ def test_half_a_line_of_a_killed_tap_ends_it_when_all_before_is_stored(
     assert warehouse.query("from s") == [("1", "a")]
 
 
+def test_messages_that_do_not_fit_each_other_are_one_sentence(
+    warehouse: Loaded,
+) -> None:
+    exact = schema("s", x={"type": "number", "multipleOf": 1e-18})
+    line = '{"type":"RECORD","stream":"s","record":{"id":"1","x":%s}}\n'
+    nines = f"{'9' * 20}.{'9' * 18}"
+    done = run(warehouse, exact, line % nines, state(s=1), record("t", 1))
+    assert done.returncode == 1
+    assert "before a corresponding schema" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert run(warehouse, exact, line % nines).returncode == 0
+    assert warehouse.query("select x::text from s") == [(nines,)]
+
+
 def test_a_second_load_at_once_is_one_sentence(warehouse: Loaded) -> None:
     with DuckDB(warehouse.path).alone():
         done = run(warehouse, HEAD)

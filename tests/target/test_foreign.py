@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import date, datetime, timezone
 from decimal import Decimal
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,32 @@ def test_what_does_not_fit_makes_its_column_text(warehouse: Loaded) -> None:
     assert found[8][1] == str(2**80)
     assert Decimal(found[11][2]) == Decimal("1e-19")
     assert len(found) == 12
+
+
+def test_what_is_json_to_python_alone_is_loaded(warehouse: Loaded) -> None:
+    line = '{"type":"RECORD","stream":"s","record":{"id":"%s","text":"%s","x":%s}}'
+    values = [("a", "NaN"), (r"\ud83d!", "1e400"), ("b", "1.5"), (r"\ud83d\ude00", "2")]
+    for place, (text, number) in enumerate(values):
+        head = schema(f"s{place}", text=TEXT, x={"type": "number"})
+        one = (line % (place, text, number)).replace('"s"', f'"s{place}"')
+        warehouse.load([head, one, head, one])
+    held = [warehouse.query(f"from s{place}") for place in range(4)]
+    assert isnan(held[0][0][2])
+    assert held[1:] == [
+        *([("1", "\ufffd!", "1E+400")], [("2", "b", 1.5)], [("3", "😀", 2.0)]),
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['{"type":"RECORD","stream":"s","record":' + "[" * 200_000, "[1]", "{}", "1", "é"],
+)
+def test_what_is_no_message_is_told_when_all_before_is_stored(
+    warehouse: Loaded, line: str
+) -> None:
+    with pytest.raises(LineError):
+        warehouse.load([schema("s", text=TEXT), *records("s", "a", text="x"), line])
+    assert warehouse.query("from s") == [("a", "x")]
 
 
 def test_a_row_sent_again_replaces_the_old_one_and_of_one_key_the_last_counts(

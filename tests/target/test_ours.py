@@ -115,6 +115,25 @@ def test_killed_at_any_moment_and_run_again_it_holds_the_world(pipe: Pipe) -> No
     assert min(row["interval_start"] for row in again) >= since[:19]
 
 
+def test_rows_after_another_schema_go_into_its_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines are taken many at once: not by the sink that was there before."""
+    with tiny() as sandbox:
+        lines = [f"{line}\n".encode() for line in sync(config(sandbox)).lines]
+    head, *records = [line for line in lines if b'"stream":"intervals"' in line]
+    assert len(records) == 2
+    less = json.loads(head)
+    del less["schema"]["properties"]["source_id"]
+    again = f"{json.dumps(less)}\n".encode()
+    chunks = [head + records[0], again, records[1]]
+    monkeypatch.setattr(targets, "chunks", lambda _: iter(chunks))
+    warehouse = Loaded(tmp_path / "warehouse.duckdb")
+    warehouse.load([])
+    found = warehouse.query("select quantity from intervals order by all")
+    assert found == [(Decimal(1),), (Decimal("2.5"),)]
+
+
 def test_restatements_and_numbers_are_exact(
     pipe: Pipe, caplog: pytest.LogCaptureFixture
 ) -> None:
