@@ -124,6 +124,7 @@ class LineReader(SingerReader):
 
     @override
     def deserialize_json(self, line: str | bytes) -> Message:
+        head = None
         with suppress(msgspec.DecodeError, UnicodeError, RecursionError):
             head = HEAD.decode(line)
             if head.type == "RECORD" and head.stream in self._target.whole_lines:
@@ -135,7 +136,7 @@ class LineReader(SingerReader):
         except (ValueError, RecursionError):
             message = None
         if isinstance(message, dict) and isinstance(message.get("type"), str):
-            return writable(message)
+            return message if head else cast("Message", writable(message))
         told = "A line is no Singer message: was the tap killed?"
         raise LineError(f"{told} What came before it is stored.")
 
