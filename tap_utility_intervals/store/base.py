@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -97,7 +98,8 @@ class Pending:
     batches: dict[str, list[pa.RecordBatch]] = field(default_factory=dict)
     bookmarks: dict[Place, str | None] = field(default_factory=dict)
     """As JSON; None for a source that is no more."""
-    rows: int = 0
+    rows: Counter[str] = field(default_factory=Counter)
+    """How many came, by table."""
     bytes: int = 0
 
     def __bool__(self) -> bool:
@@ -112,12 +114,15 @@ class Pending:
         """Add rows of a table; the later one of a key counts."""
         self.expect(table)
         self.batches.setdefault(table.name, []).append(rows)
-        self.rows += rows.num_rows
+        self.rows[table.name] += rows.num_rows
         self.bytes += rows.nbytes
 
     def come(self, table: Table) -> pa.Table:
-        """Return all rows of a table; a column may have become text meanwhile."""
-        batches = self.batches.get(table.name, [])
+        """Hand over all rows of a table, which are held no longer than they are needed.
+
+        A column may have become text meanwhile.
+        """
+        batches = self.batches.pop(table.name, [])
         return pa.Table.from_batches(
             [one.cast(table.schema) for one in batches], table.schema
         )

@@ -12,7 +12,7 @@ from tap_utility_intervals.store.base import Pending, Store
 ROWS = 500_000
 """Rows of a commit: more need more memory, fewer more time."""
 
-BYTES = 150_000_000
+BYTES = 120_000_000
 """Bytes of a commit, where rows are unusually long."""
 
 SECONDS = 60.0
@@ -36,7 +36,7 @@ class Commits:
         """Whether enough has come, or waited long enough."""
         is_late = time.monotonic() - self._committed_at >= SECONDS
         pending = self.pending
-        return is_late or pending.rows >= self._rows or pending.bytes >= BYTES
+        return is_late or pending.rows.total() >= self._rows or pending.bytes >= BYTES
 
     def commit(self) -> None:
         """Store what is pending, if there is anything.
@@ -50,8 +50,7 @@ class Commits:
         with self._lines.whole():
             pending, self.pending = self.pending, Pending()
             self._store.commit(pending)
-            for stream, batches in pending.batches.items():
-                self.stored[stream] += sum(rows.num_rows for rows in batches)
+            self.stored += pending.rows
             self._committed_at = time.monotonic()
 
     def tell(self, logger: logging.Logger) -> None:

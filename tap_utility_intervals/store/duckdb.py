@@ -293,20 +293,23 @@ def _described(db: Connection, schema: pa.Schema) -> dict[str, str]:
 def _once(db: Connection, table: Table, rows: pa.Table) -> pa.Table:
     """Each key once: the row that was read last, or else the one that came last."""
     key = sql.listed(table.key)
-    _register(db, rows)
+    when = [table.readings.read_at] if table.readings else []
+    telling = rows.select(list(dict.fromkeys([*table.key, *when])))
+    _register(db, telling)
     # Keys whose hashes are equal by chance only make it look closer.
     count = f"select count(distinct hash({key})) from came"  # noqa: S608 - quoted
     if db.execute(count).fetchall() == [(rows.num_rows,)]:
         return rows
-    name = "_".join(rows.schema.names)  # a column that is not there
+    name = "_".join(telling.schema.names) + "_"  # a column that is not there
     place = sql.quoted(name)
-    numbered = rows.append_column(name, pa.array(range(rows.num_rows), pa.int64()))
-    _register(db, numbered)
-    return db.sql(
+    numbers = pa.array(range(rows.num_rows), pa.int64())
+    _register(db, telling.append_column(name, numbers))
+    kept = db.sql(
         f"""
-        select * exclude ({place}) from came
+        select {place} from came
         qualify row_number() over (
             partition by {key} order by {sql.newest_first(table)} {place} desc) = 1
         order by {place}
         """  # noqa: S608 - quoted
     ).to_arrow_table()
+    return rows.take(kept[name])

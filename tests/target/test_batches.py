@@ -351,7 +351,7 @@ def test_a_commit_is_due_within_one_chunk_of_lines(
 
     def measured(store: DuckDB, pending: Pending) -> None:
         nonlocal most
-        most = max(most, pending.rows)
+        most = max(most, pending.rows.total())
         commit(store, pending)
 
     monkeypatch.setattr(DuckDB, "commit", measured)
