@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import click
 
@@ -80,12 +80,17 @@ def configured(sources: Sequence[str]) -> Configuration:
 
 
 def refuse_password(option: str, url: str) -> None:
-    """Let no password stand on the command line.
+    """Let no password stand on the command line, before the host or behind a `?`.
 
     Raises:
-        Wrong: one does.
+        Wrong: one does, or it is no URL.
     """
-    if urlsplit(url).password is not None:
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise Wrong(f"{option}: {error}.") from None
+    named = {name for name, _ in parse_qsl(parts.query)}
+    if parts.password is not None or not named.isdisjoint({"password", "sslpassword"}):
         raise Wrong(
             f"{option}: leave the password out of the command line, where others see"
             " it: PGPASSWORD, PGPASSFILE and PGSERVICE are read."

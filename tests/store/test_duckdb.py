@@ -389,6 +389,8 @@ def test_the_command_loads_and_a_second_one_is_kept_out(warehouse: Warehouse) ->
     [
         (["--into", "table.xls"], "name a DuckDB file"),
         (["--into", "w.duckdb", "--select", "bills"], "there are intervals, meters"),
+        (["--into", "postgres://u@h/d?x=1&pass%77ord=secret"], "leave the password"),
+        (["--into", "postgres://u@[::1/d"], "Invalid IPv6 URL"),
     ],
 )
 def test_a_line_that_cannot_be_used_is_one_sentence(
@@ -405,4 +407,5 @@ def test_a_line_that_cannot_be_used_is_one_sentence(
     )
     assert done.returncode == 2
     assert told in done.stderr
+    assert "secret" not in done.stderr
     assert "Traceback" not in done.stderr

@@ -109,7 +109,7 @@ def test_four_times_the_history_is_held_no_longer(
     monkeypatch.setattr(commits, "BYTES", size)
     few, many = (
         peak(kind(tmp_path / f"{count}.duckdb"), count, tmp_path / "note")
-        for count in (30, 120)
+        for count in (20, 80)
     )
     assert many.columns <= few.columns * 1.25 <= 8 * MEGABYTE
     assert many.pages <= 3
