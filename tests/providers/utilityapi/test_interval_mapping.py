@@ -139,6 +139,18 @@ def test_times_read_at_once_are_those_read_one_by_one(text: str) -> None:
     assert times._at_once(sent) == times._one_by_one(sent, pytest.fail, None)
 
 
+def test_times_are_cut_at_six_digits_wherever_they_stand() -> None:
+    spans = [(quarter(n), quarter(n + 1)) for n in range(3)]
+    fine = spans[1][0].replace(".000000", ".9999999")
+    assert fine != spans[1][0]
+    readings = [{"start": start, "end": end, "kwh": 1} for start, end in spans]
+    readings[1]["start"] = fine
+    pages = made(json.dumps({**held(), "readings": readings}), [])
+    starts = [row.interval_start for page in pages for row in page]
+    assert [start.microsecond for start in starts] == [0, 999_999, 0]
+    assert [start.second for start in starts] == [0, 0, 0]
+
+
 @pytest.mark.parametrize(
     ("odd", "rows_one_by_one"),
     [(None, 0), ('{"kwh": null}', 16), ('{"kwh": "1"}', 16), ('{"kwh": 1e9}', 16)],
