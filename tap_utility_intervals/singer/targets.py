@@ -147,16 +147,15 @@ def chunks(given: Any) -> Iterator[bytes]:  # noqa: ANN401 - what is read
     if not hasattr(binary, "read1"):  # a test's text
         yield from (line.encode() for line in given)
         return
-    rest = b""
+    rest: list[bytes] = []
     while some := binary.read1(CHUNK):
         whole, end, after = some.rpartition(b"\n")
         if end:
-            yield rest + whole + end
-            rest = after
-        else:
-            rest += some
-    if rest:
-        yield rest
+            yield b"".join([*rest, whole, end])
+            rest = []
+        rest.append(after)  # all of it, where no line ends
+    if last := b"".join(rest):
+        yield last
 
 
 class HookedSink(BatchSink):

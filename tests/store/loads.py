@@ -27,6 +27,8 @@ from tests.providers.utilityapi.serving import NOW, page
 from tests.syncing import config
 
 STEP = Decimal("1e-18")
+LAST_DIGITS = tuple(Decimal(f"{'9' * 20}.{'0' * 17}{digit}") for digit in "12")
+"""Two values that only an exact comparison tells apart."""
 KEY = ("meter_key", "interval_start", "channel", "interval_end", "provider")
 
 

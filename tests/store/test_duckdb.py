@@ -32,6 +32,7 @@ from tests.commands.running import COMMAND
 from tests.oracle import KEYS, Row
 from tests.providers.utilityapi.serving import NOW
 from tests.store.loads import (
+    LAST_DIGITS,
     Fuse,
     Fused,
     Warehouse,
@@ -210,6 +211,21 @@ def test_of_one_key_the_row_that_was_read_last_counts(warehouse: Warehouse) -> N
     assert held == [{"quantity": 6}]
     told = warehouse.query("select old_quantity, quantity from restatements")
     assert told == [{"old_quantity": 2, "quantity": 6}]
+
+
+def test_values_that_differ_in_their_last_digit_are_told_apart(
+    warehouse: Warehouse,
+) -> None:
+    for hour, value in enumerate(LAST_DIGITS):
+        one = rows(
+            meter_key=["1"],
+            interval_start=[NOW],
+            quantity=[value],
+            read_at=read_at(hour),
+        )
+        commit(DuckDB(warehouse.path), one)
+    told = warehouse.query("select old_quantity, quantity from restatements")
+    assert [tuple(row.values()) for row in told] == [LAST_DIGITS]
 
 
 def test_a_table_without_readings_keeps_what_came_last(warehouse: Warehouse) -> None:

@@ -22,6 +22,7 @@ from tests.packaging.tree import ROOT
 from tests.providers.utilityapi.serving import NOW
 from tests.store.loads import (
     KEY,
+    LAST_DIGITS,
     Fuse,
     kill_again_and_again,
     rows,
@@ -106,16 +107,21 @@ def test_what_is_restated_is_told_and_the_newest_counts(folder: Folder) -> None:
     def read_at(*hours: int) -> list[Any]:
         return [NOW + timedelta(hours=hour) for hour in hours]
 
-    keys: Row = {"meter_key": ["1", "1", "2"], "interval_start": [NOW] * 3}
+    keys: Row = {"meter_key": ["0"], "interval_start": [NOW]}
+    for hour, value in enumerate(LAST_DIGITS):
+        folder.commit(**keys, quantity=[value], read_at=read_at(hour))
+    exact = "select old_quantity, quantity from restatements"
+    assert [tuple(row.values()) for row in folder.query(exact)] == [LAST_DIGITS]
+    keys = {"meter_key": ["1", "1", "2"], "interval_start": [NOW] * 3}
     folder.commit(**keys, quantity=[1, 2, None], read_at=read_at(0, 2, 1))
     folder.commit(**keys, quantity=[4, 2, None], read_at=read_at(3, 4, 4))
     folder.commit(**keys, quantity=[7, 6, 8], read_at=read_at(2, 5, 5))
     folder.commit(**keys, quantity=[7, 9, 9], read_at=read_at(2, 1, 0))
     held = folder.query("select quantity from intervals order by meter_key")
-    assert [row["quantity"] for row in held] == [6, 8]
+    assert [row["quantity"] for row in held] == [LAST_DIGITS[1], 6, 8]
     told = folder.query(
         "select old_quantity, quantity, last_seen_at from restatements"
-        " order by meter_key"
+        " where meter_key > '0' order by meter_key"
     )
     (at,) = read_at(4)
     assert [tuple(row.values()) for row in told] == [(2, 6, at), (None, 8, at)]

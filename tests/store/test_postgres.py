@@ -23,6 +23,7 @@ from tests.oracle import KEYS, Row
 from tests.providers.utilityapi.serving import NOW
 from tests.store.loads import (
     KEY,
+    LAST_DIGITS,
     Fuse,
     kill_again_and_again,
     rows,
@@ -133,6 +134,19 @@ def test_what_is_restated_is_told_and_the_newest_counts(database: Database) -> N
         "select old_quantity, quantity, last_seen_at from restatements"
     )
     assert [tuple(row.values()) for row in told] == [(2, 6, *read_at(4))]
+
+
+def test_values_that_differ_in_their_last_digit_are_told_apart(
+    database: Database,
+) -> None:
+    for hour, value in enumerate(LAST_DIGITS):
+        at = NOW + timedelta(hours=hour)
+        one = rows(
+            meter_key=["1"], interval_start=[NOW], quantity=[value], read_at=[at]
+        )
+        database.commit(one)
+    told = database.query("select old_quantity, quantity from restatements")
+    assert [tuple(row.values()) for row in told] == [LAST_DIGITS]
 
 
 def test_what_one_answer_restates_again_is_one_restatement(database: Database) -> None:

@@ -165,6 +165,26 @@ def test_a_row_sent_again_replaces_the_old_one_and_of_one_key_the_last_counts(
     assert warehouse.query("select count(*) from bare") == [(2,)]
 
 
+class Pipe:
+    """Yields so many bytes at a time."""
+
+    def __init__(self, given: bytes, size: int) -> None:
+        self.pieces = [given[n : n + size] for n in range(0, len(given), size)]
+
+    def read1(self, _size: int) -> bytes:
+        return self.pieces.pop(0) if self.pieces else b""
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b"\n\n", b"half"])
+def test_lines_are_whole_wherever_a_pipe_cuts_them(end: bytes) -> None:
+    given = b"one\n\nZ\xc3\xbcrich\r\n" + b"x" * 20 + b"\n" + end
+    for size in range(1, len(given) + 1):
+        found = list(targets.chunks(Pipe(given, size)))
+        assert b"".join(found) == given
+        assert all(one.endswith(b"\n") for one in found[:-1])
+        assert all(found)
+
+
 def test_a_schema_that_changes_in_between_is_followed(warehouse: Loaded) -> None:
     lines: list[Row] = [schema("s", a=TEXT), record("s", 1, a="x"), state(s=1)]
     lines += [schema("s", a=TEXT, b={"type": "integer"}), record("s", 2, a="y", b=5)]
