@@ -178,6 +178,19 @@ def spans(mine: list[Reading]) -> Iterable[tuple[datetime, int]]:
         at += QUARTER
 
 
+def beside(at: datetime, mine: list[Reading]) -> timedelta:
+    """How long after its hour, or day, begins what has the usual length by then."""
+    length = usual(mine)
+    first = next(r.start for r in mine if r.seconds == length)
+    if at < first:
+        return timedelta()
+    length = 86_400 if length > 43_200 else length
+    there = local(first, mine[0].meter) or first
+    seconds = there - there.replace(hour=0, minute=0)
+    is_even = length > 0 and 86_400 % length == 0
+    return seconds % timedelta(seconds=length) if is_even else timedelta()
+
+
 def summed(  # noqa: C901 - one plain loop
     rows: list[Reading], longest: int, period: Callable[[datetime], object]
 ) -> Found:
@@ -190,14 +203,16 @@ def summed(  # noqa: C901 - one plain loop
         if mine[0].measure != "energy":
             continue
 
-        def label(moment: datetime, meter: str = meter) -> object:
+        def label(
+            moment: datetime, less: timedelta = timedelta(), meter: str = meter
+        ) -> object:
             there = local(moment, meter)
             assert there
-            return period(there)
+            return period(there - less)
 
         expected: Counter[object] = Counter()
         for at, seconds in spans(mine):
-            expected[label(at)] += seconds
+            expected[label(at, beside(at, mine))] += seconds
         kwh: dict[str, dict[object, float]] = defaultdict(dict)
         received: Counter[object] = Counter()
         most: dict[str, tuple[int, str]] = {}
@@ -302,7 +317,7 @@ def completeness(rows: list[Reading]) -> Found:
         expected: Counter[str] = Counter()
         received: Counter[str] = Counter()
         for at, seconds in spans(mine):
-            expected[month(at, meter)] += seconds
+            expected[month(at, meter, beside(at, mine))] += seconds
         for one in apart(mine, A_DAY):
             received[month(one.start, meter)] += one.seconds * (
                 one.quantity is not None
@@ -315,8 +330,8 @@ def completeness(rows: list[Reading]) -> Found:
     return found
 
 
-def month(moment: datetime, meter: str) -> str:
-    return f"{local(moment, meter) or moment:%Y-%m}-01"
+def month(moment: datetime, meter: str, less: timedelta = timedelta()) -> str:
+    return f"{(local(moment, meter) or moment) - less:%Y-%m}-01"
 
 
 def peak_demand(rows: list[Reading]) -> Found:

@@ -128,6 +128,10 @@ def readings() -> list[Reading]:
         *series("midnight", [1] * 18),
         *series("midnight", [5], hours=18.5),
         *series("midnight", [1] * 3, hours=19),
+        # Days from six to six, after a part of one; quarters beside the quarter.
+        *series("six", [1], hours=2, seconds=4 * HOUR),
+        *series("six", [1, 2, 3], hours=6, seconds=24 * HOUR),
+        *series("fives", [1] * 9, hours=1 / 12, seconds=QUARTER),
         # Two days in one reading, and day by day.
         *series("long", [1, 1, 1], seconds=24 * HOUR),
         *series("long", [2.5], seconds=48 * HOUR),

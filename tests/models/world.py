@@ -14,7 +14,7 @@ from tests.warehouses.worlds import GONE, NEW, OLD, TONIGHT, warehouse_world
 ODD = ("sizes", "twins", "overlaps", "negative", "guessed", "units", "spikes", "broken",
        "zeros", "far", "promised", "old-device", "new-device", "billed", "alike",
        "watts", "long", "minutes", "dailies", "seven", "stale", "touch", "both",
-       "nowhere", "packed", "shifted", "midnight", "swap-a", "swap-b",
+       "nowhere", "packed", "shifted", "midnight", "six", "fives", "swap-a", "swap-b",
        "left-a", "left-b")  # fmt: skip
 """Meters of `odd.py`."""
 ZONES = {

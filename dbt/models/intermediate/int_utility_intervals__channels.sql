@@ -3,8 +3,7 @@ with lengths as (
         provider, meter_key, channel, point, interval_seconds,
         max(unit) as unit, max(unit_normalized) as unit_normalized, max(measure) as measure,
         max(commodity) as commodity, count(*) as readings,
-        min(interval_start) as first_start, max(interval_end) as last_end,
-        max(utc_offset_seconds) as utc_offset_seconds
+        min(interval_start) as first_start, max(interval_end) as last_end
     from {{ ref('int_utility_intervals__readings') }}
     group by provider, meter_key, channel, point, interval_seconds
 ),
@@ -21,7 +20,8 @@ channels as (
         max(unit) as unit, max(unit_normalized) as unit_normalized, max(measure) as measure,
         max(commodity) as commodity, cast(sum(readings) as bigint) as readings,
         min(first_start) as first_start, max(last_end) as last_end,
-        max(case when place = 1 then interval_seconds end) as usual_seconds
+        max(case when place = 1 then interval_seconds end) as usual_seconds,
+        max(case when place = 1 then first_start end) as usual_start
     from usual
     group by provider, meter_key, channel, point
 )
