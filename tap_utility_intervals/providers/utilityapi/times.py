@@ -122,15 +122,17 @@ def _one_by_one(
     """Times however they are written."""
     times = LocalTimes(zone)
     found: list[tuple[datetime, datetime, int, Reading]] = []
-    for said, reading in times.ordered([(_said(one), one) for one in sent]):
+    listed = [(_said(one), one) for one in sent]
+    is_back = times.are_back([said["start"] for said, _ in listed])
+    for said, reading in listed[::-1] if is_back else listed:
         try:
             start, end = times.span(said)
             found.append((as_utc(start), as_utc(end), _offset(start), reading))
         except ValueError:
             lose(_told(said))
-    is_back = bool(found) and found[0][0] > found[-1][0]
-    if is_back:
+    if found and found[0][0] > found[-1][0]:
         found.reverse()
+        is_back = not is_back
     return TimedReadings(
         [start for start, *_ in found],
         [end for _, end, *_ in found],
@@ -166,15 +168,12 @@ class LocalTimes:
         self._zone = zone
         self._last_end: datetime | None = None
 
-    def ordered(
-        self, sent: list[tuple[dict[str, Any], Reading]]
-    ) -> list[tuple[dict[str, Any], Reading]]:
-        """Return readings oldest first, if that tells one hour from the other."""
+    def are_back(self, starts: Sequence[object]) -> bool:
+        """Whether to go from the last one on, to tell one hour from the other."""
         # They are all newest first (utilityapi.md#interval) or none: the ends will do.
         # Instants without an offset cannot be compared yet, their texts can.
-        starts = [str(said["start"]) for said, _ in sent]
-        is_back = len(starts) > 1 and starts[0] > starts[-1]
-        return sent[::-1] if self._zone is not None and is_back else sent
+        is_told = self._zone is not None and len(starts) > 1
+        return is_told and str(starts[0]) > str(starts[-1])
 
     def span(self, reading: Mapping[str, Any]) -> Range:
         """Return start and end of a reading, each with its offset.

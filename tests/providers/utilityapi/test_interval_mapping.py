@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -133,10 +134,12 @@ def test_readings_that_are_alike_lead_to_the_same_lines(
     assert pages
 
 
-@given(blocks())
-def test_times_read_at_once_are_those_read_one_by_one(text: str) -> None:
+@given(blocks(), st.sampled_from([None, ZoneInfo("America/New_York")]))
+def test_times_read_at_once_are_those_read_one_by_one(
+    text: str, zone: ZoneInfo | None
+) -> None:
     sent = block(msgspec.Raw(text.encode()), pytest.fail).readings
-    assert times._at_once(sent) == times._one_by_one(sent, pytest.fail, None)
+    assert times._at_once(sent) == times._one_by_one(sent, pytest.fail, zone)
 
 
 def test_times_are_cut_at_six_digits_wherever_they_stand() -> None:
