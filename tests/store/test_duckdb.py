@@ -100,6 +100,18 @@ def test_killed_at_any_moment_and_run_again_it_holds_the_world(tmp_path: Path) -
         assert partly >= 15
 
 
+def test_rows_without_their_bookmarks_are_not_stored(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise StoreError("bookmarks cannot be stored")
+
+    monkeypatch.setattr(DuckDB, "_remember", fail)
+    with pytest.raises(StoreError, match="bookmarks cannot"):
+        commit(DuckDB(warehouse.path), rows(meter_key=["1"], interval_start=[NOW]))
+    assert warehouse.query("from duckdb_tables()") == []
+
+
 # --- what comes again -----------------------------------------------------------------
 
 

@@ -118,6 +118,19 @@ def test_killed_at_any_moment_and_run_again_it_holds_the_world(
             assert one.values() == expected
 
 
+def test_rows_without_their_bookmarks_are_not_stored(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise StoreError("bookmarks cannot be stored")
+
+    monkeypatch.setattr(PostgreSQL, "_remember", fail)
+    with pytest.raises(StoreError, match="bookmarks cannot"):
+        database.commit(rows(meter_key=["1"], interval_start=[NOW]))
+    tables = f"select from pg_tables where schemaname = '{database.schema}'"
+    assert database.query(tables) == []
+
+
 def test_what_is_restated_is_told_and_the_newest_counts(database: Database) -> None:
     def read_at(*hours: int) -> list[Any]:
         return [NOW + timedelta(hours=hour) for hour in hours]
