@@ -21,10 +21,11 @@ CASES = {
     "scale": scale.fifty_thousand_meters,
     "backfill": scale.backfill,
     "models": models.build,
+    "report": models.report,
 }
 """Name to case, in the order in which they run."""
 
-LONG = ("scale", "backfill", "models", "peers")
+LONG = ("scale", "backfill", "models", "report", "peers")
 """Only when asked for: they take many minutes."""
 
 

@@ -77,6 +77,15 @@ max({{ value }}, 3)[3]
 {%- endif -%}
 {%- endmacro -%}
 
+{#- An aggregate: `what` of the row with the highest value, of several the earliest. -#}
+{%- macro utility_intervals_of_highest(what, value, starts) -%}
+{%- if target.type == 'postgres' -%}
+(array_agg({{ what }} order by {{ value }} desc, {{ starts }}))[1]
+{%- else -%}
+max({'value': {{ value }}, 'earlier': -epoch_us({{ starts }}), 'what': {{ what }}})['what']
+{%- endif -%}
+{%- endmacro -%}
+
 {#- Now, in UTC; or what `utility_intervals_as_of` says. -#}
 {%- macro utility_intervals_now() -%}
 {%- if var('utility_intervals_as_of') -%}

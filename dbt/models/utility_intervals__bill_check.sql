@@ -16,13 +16,11 @@ long as (  -- within a bill the longer of two counts, however long
         and r.interval_start >= b.period_start and r.interval_end <= b.period_end
     where r.interval_seconds > 90000 and r.quantity is not null
 ),
-sums as (
+counted as (
     select
-        b.provider, b.usage_id, r.channel, r.point,
-        sum(case when r.unit = b.unit then r.quantity else r.quantity_normalized end)
-            as quantity,
-        sum(r.interval_seconds) as seconds,
-        count(case when r.quality = 'estimated' then 1 end) as estimated
+        b.provider, b.usage_id, r.channel, r.point, 1 as readings,
+        case when r.unit = b.unit then r.quantity else r.quantity_normalized end as quantity,
+        r.interval_seconds as seconds, case when r.quality = 'estimated' then 1 else 0 end as estimated
     from bills b
     join days d on d.provider = b.provider and d.usage_id = b.usage_id
     join {{ ref('int_utility_intervals__readings') }} r
@@ -33,14 +31,33 @@ sums as (
         and (r.unit = b.unit or r.unit_normalized = b.unit)  -- Wh beside a bill in kWh
         and r.quantity is not null
         and not r.overlaps_in_day
-        and not exists (
-            select 1
-            from long l
-            where l.provider = b.provider and l.usage_id = b.usage_id
-                and l.channel = r.channel and r.interval_seconds <= 90000
-                and l.interval_start < r.interval_end and l.interval_end > r.interval_start
-        )
-    group by b.provider, b.usage_id, r.channel, r.point
+    union all  -- taken off again, since all the others need no look at the long ones
+    select provider, usage_id, channel, point, -1, -quantity, -interval_seconds, -estimated
+    from (
+        select distinct
+            b.provider, b.usage_id, r.channel, r.point, r.interval_start, r.interval_end,
+            case when r.unit = b.unit then r.quantity else r.quantity_normalized end as quantity,
+            r.interval_seconds, case when r.quality = 'estimated' then 1 else 0 end as estimated
+        from bills b
+        join long l on l.provider = b.provider and l.usage_id = b.usage_id
+        join {{ ref('int_utility_intervals__readings') }} r
+            on r.provider = b.provider and r.meter_key = b.meter_key and r.channel = l.channel
+            and r.interval_start < l.interval_end and r.interval_end > l.interval_start
+            and r.interval_start >= b.period_start and r.interval_end <= b.period_end
+        where coalesce(r.measure, '') <> 'power'
+            and (r.unit = b.unit or r.unit_normalized = b.unit)
+            and r.quantity is not null
+            and not r.overlaps_in_day
+            and r.interval_seconds <= 90000
+    ) within
+),
+sums as (
+    select
+        provider, usage_id, channel, point, sum(quantity) as quantity, sum(seconds) as seconds,
+        sum(estimated) as estimated
+    from counted
+    group by provider, usage_id, channel, point
+    having sum(readings) > 0
 ),
 ranked as (
     select s.*, row_number() over (

@@ -14,22 +14,14 @@ with readings as not materialized (
 months as (
     select
         provider, meter_key, channel, local_month, max(kw) as peak_kw,
+        {{ utility_intervals_of_highest('interval_start', 'kw', 'interval_start') }} as peak_start,
+        {{ utility_intervals_of_highest('local_start', 'kw', 'interval_start') }}
+            as peak_local_start,
         sum(quantity_normalized) as kwh,
         cast(sum(interval_seconds) as bigint) as received_seconds
     from readings
     where is_chosen and measure = 'energy'
     group by provider, meter_key, channel, local_month
-),
-peaks as (
-    select
-        m.provider, m.meter_key, m.local_month, r.interval_start as peak_start,
-        r.local_start as peak_local_start, row_number() over (
-            partition by m.provider, m.meter_key, m.local_month order by r.interval_start
-        ) as place
-    from months m
-    join readings r
-        on r.provider = m.provider and r.meter_key = m.meter_key and r.channel = m.channel
-        and r.local_month = m.local_month and r.kw = m.peak_kw
 ),
 power as (
     select provider, meter_key, local_month, max(quantity_normalized) as measured_kw
@@ -38,15 +30,12 @@ power as (
     group by provider, meter_key, local_month
 )
 select
-    m.provider, m.meter_key, m.local_month, m.channel, m.peak_kw, h.peak_start,
-    h.peak_local_start, m.kwh, m.received_seconds,
+    m.provider, m.meter_key, m.local_month, m.channel, m.peak_kw, m.peak_start,
+    m.peak_local_start, m.kwh, m.received_seconds,
     case when m.peak_kw > 0 then
         cast(m.kwh as double precision) * 3600 / m.received_seconds / m.peak_kw
     end as load_factor,
     p.measured_kw
 from months m
-join peaks h
-    on h.provider = m.provider and h.meter_key = m.meter_key and h.local_month = m.local_month
-    and h.place = 1  -- the first of several that are as high
 left join power p
     on p.provider = m.provider and p.meter_key = m.meter_key and p.local_month = m.local_month

@@ -66,12 +66,25 @@ class Models:
         """
         return self._rendered[name][0]
 
+    def kind(self, name: str) -> str:
+        """Whether a model is a `table` or a `view`, as `dbt_project.yml` says.
+
+        Raises:
+            KeyError: there is no such model.
+        """
+        level = _project("models")
+        kind = str(level["+materialized"])
+        path = self._files[name].relative_to(FOLDER / "models")
+        for part in path.with_suffix("").parts:
+            level = level.get(part, {})
+            kind = level.get("+materialized", kind)
+        return kind
+
     def script(self) -> Iterator[str]:
         """Statements that make every model as dbt does, a table or a view each."""
         yield f'create schema if not exists "{self.schema}"'
         for name in self:
-            config = self._configured(self._files[name])
-            kind, relation = config["+materialized"], self._relation(self.schema, name)
+            kind, relation = self.kind(name), self._relation(self.schema, name)
             made = f"{kind} {relation} as\n{self.sql(name)}"
             if self.type == "duckdb":
                 yield f"create or replace {made}"
@@ -79,9 +92,6 @@ class Models:
             # Models that read it are dropped with it, and made after it.
             yield f"drop {kind} if exists {relation} cascade"
             yield f"create {made}"
-            for index in config.get("+indexes", ()):
-                columns = ", ".join(index["columns"])
-                yield f"create unique index on {relation} ({columns})"
             if kind == "table":
                 yield f"analyze {relation}"
 
@@ -98,23 +108,21 @@ class Models:
     def _variables(self) -> Mapping[str, object]:
         return {**_project("vars"), **self.variables}
 
-    def _configured(self, path: Path) -> dict[str, Any]:
-        """What `dbt_project.yml` says of a model and of the folders that it lies in."""
-        level = _project("models")
-        found = dict(level)
-        for part in path.relative_to(FOLDER / "models").with_suffix("").parts:
-            level = level.get(part, {})
-            found.update(level)
-        return found
-
     @cached_property
     def _rendered(self) -> Mapping[str, tuple[str, set[str]]]:
         """Of each model its query, and the models that it reads."""
-        # Nothing here is HTML.
-        environment = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701
-        return {name: self._render(p, environment) for name, p in self._files.items()}
+        return {name: self._render(path) for name, path in self._files.items()}
 
-    def _render(self, path: Path, jinja: Environment) -> tuple[str, set[str]]:
+    @cached_property
+    def _jinja(self) -> Environment:
+        # Nothing here is HTML.
+        return Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701
+
+    @cached_property
+    def _target(self) -> SimpleNamespace:
+        return SimpleNamespace(type=self.type, schema=self.schema)
+
+    def _render(self, path: Path) -> tuple[str, set[str]]:
         read: set[str] = set()
 
         def ref(name: str) -> str:
@@ -130,10 +138,10 @@ class Models:
             "source": source,
             "var": self._variables.__getitem__,
             "config": lambda **_: "",
-            "target": SimpleNamespace(type=self.type, schema=self.schema),
+            "target": self._target,
         }
         text = self._macros + path.read_text(encoding="utf-8")
-        return jinja.from_string(text).render(known).strip(), read
+        return self._jinja.from_string(text).render(known).strip(), read
 
     def _relation(self, schema: str, name: str) -> str:
         parts = (self.database, schema, name)

@@ -23,13 +23,6 @@ SOURCES = ("intervals", "meters", "usage", "coverage")
 RESTATEMENTS = "restatements"
 """Only `load` and `target-utility-duckdb` write it."""
 
-VIEWS = (
-    *("stg_", "int_utility_intervals__bills", "utility_intervals__local"),
-    "int_utility_intervals__placed",
-    "utility_intervals__service_point_history",
-)
-"""How their names begin; the others are tables, as with dbt."""
-
 
 @dataclass(frozen=True)
 class Wanted:
@@ -114,8 +107,7 @@ def _build(database: Database, wanted: Wanted) -> None:
     }
     models = Models(database.type, database.database, database.schema, variables)
     for name in models:
-        kind = "view" if name.startswith(VIEWS) else "table"
-        _make(database, kind, name, models.sql(name))
+        _make(database, models.kind(name), name, models.sql(name))
 
 
 def _make(database: Database, kind: str, name: str, sql: str) -> None:

@@ -195,6 +195,23 @@ def test_the_package_renders_what_dbt_compiles(built: Built) -> None:
     }
 
 
+@pytest.mark.parametrize("built", ["dbt, DuckDB"], indirect=True)
+def test_a_reading_that_is_there_twice_fails_dbts_test(built: Built) -> None:
+    assert built.target
+    current = "utility_intervals__current"
+    (file,) = built.target.rglob(f"compiled/**/unique_readings_{current}_.sql")
+    test = file.read_text(encoding="utf-8")
+    assert built.ask(test) == []
+    built.ask("begin")
+    twice = f"select distinct on (channel, interval_seconds) * from {current}"
+    (added,) = built.ask(f"insert into {current} {twice}")[0].values()
+    failed = built.ask(test)
+    built.ask("rollback")
+    assert len(failed) == added
+    assert added > len({row["channel"] for row in failed})
+    assert {row["rows_of_key"] for row in failed} == {2}
+
+
 @pytest.mark.parametrize("built", ["load, DuckDB"], indirect=True)
 def test_every_model_and_column_is_described(built: Built) -> None:
     described: dict[str, list[str]] = {}

@@ -70,21 +70,23 @@ aligned as (
     ) b
 ),
 hours as (
-    select *, {{ utility_intervals_series(
-        "date_trunc('hour', first_start + beside_the_hour) - beside_the_hour",
-        "last_end - interval '1 microsecond'", '1 hour') }} as hour_start
-    from aligned
+    select
+        a.*, o.utc_offset_seconds, {{ utility_intervals_series(
+            "greatest(a.first_hour, date_trunc('hour', o.after + a.beside_the_hour)
+                - a.beside_the_hour + interval '1 hour')",
+            "least(o.upto, a.last_end - interval '1 microsecond')", '1 hour') }} as hour_start
+    from (
+        select *, date_trunc('hour', first_start + beside_the_hour) - beside_the_hour as first_hour
+        from aligned
+    ) a
+    left join offsets o on o.provider = a.provider and o.meter_key = a.meter_key
 ),
 placed as (
-    select h.*, coalesce(
-        h.hour_start + o.utc_offset_seconds * interval '1 second',
-        {{ utility_intervals_in_zone('h.hour_start', 'h.time_zone') }}
+    select *, coalesce(
+        hour_start + utc_offset_seconds * interval '1 second',
+        {{ utility_intervals_in_zone('hour_start', 'time_zone') }}
     ) as local_start
-    from hours h
-    left join offsets o
-        on o.provider = h.provider and o.meter_key = h.meter_key
-        and (o.after is null or o.after < h.hour_start)
-        and (o.upto is null or o.upto >= h.hour_start)
+    from hours
 )
 select
     provider, meter_key, channel, hour_start,

@@ -13,6 +13,18 @@ group by {{ columns | join(', ') }}
 having count(*) > 1
 {% endtest %}
 
+{% test unique_readings(model) %}
+select provider, meter_key, channel, interval_start, interval_end, count(*) as rows_of_key
+from {{ model }}
+{%- if target.type == 'duckdb' %}
+where {{ utility_intervals_block() }} in (
+    {{ utility_intervals_doubtful(model) }}
+)
+{%- endif %}
+group by provider, meter_key, channel, interval_start, interval_end
+having count(*) > 1
+{% endtest %}
+
 {% test no_overlap(model, of, starts, ends) %}
 select *
 from (
