@@ -125,10 +125,10 @@ def _first_page(api: UtilityApi, uid: str, *, allow_mixed: bool) -> _Probe:
         try:
             # A sync warns of odd values; an estimate does not.
             held = block(item, lambda _: None)
+            rows += sum(len(datapoints(one.datapoints)) or 1 for one in held.readings)
         except ValueError:
             continue
         readings += len(held.readings)
-        rows += sum(len(datapoints(one.datapoints)) or 1 for one in held.readings)
     return _Probe(readings, rows / readings if readings else 1)
 
 
