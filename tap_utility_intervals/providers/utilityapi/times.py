@@ -130,7 +130,9 @@ def _one_by_one(
             found.append((as_utc(start), as_utc(end), _offset(start), reading))
         except ValueError:
             lose(_told(said))
-    if found and found[0][0] > found[-1][0]:
+    # Texts in several offsets may have told another order than the moments do.
+    starts = [start for start, *_ in found]
+    if starts[:1] > starts[-1:] or (is_back and starts[:1] == starts[-1:]):
         found.reverse()
         is_back = not is_back
     return TimedReadings(

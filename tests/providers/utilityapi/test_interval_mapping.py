@@ -142,6 +142,18 @@ def test_times_read_at_once_are_those_read_one_by_one(
     assert times._at_once(sent) == times._one_by_one(sent, pytest.fail, zone)
 
 
+@pytest.mark.parametrize("ends", [("04:00+00:00", "00:00-04:00"), ("05:00Z", "04:00Z")])
+def test_the_order_is_that_of_the_moments_whatever_the_texts_say(
+    ends: tuple[str, str],
+) -> None:
+    first, last = (f"2026-11-01T{time[:5]}:00{time[5:]}" for time in ends)
+    listed = [{"start": one, "end": one} for one in (first, quarter(0), last)]
+    text = json.dumps({**held(), "readings": listed})
+    sent = block(msgspec.Raw(text.encode()), pytest.fail).readings
+    zone = ZoneInfo("America/New_York")
+    assert times._at_once(sent) == times._one_by_one(sent, pytest.fail, zone)
+
+
 def test_times_are_cut_at_six_digits_wherever_they_stand() -> None:
     spans = [(quarter(n), quarter(n + 1)) for n in range(3)]
     fine = spans[1][0].replace(".000000", ".9999999")
