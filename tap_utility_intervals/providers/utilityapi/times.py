@@ -91,11 +91,14 @@ def _instants(moments: Sequence[Raw]) -> tuple[list[datetime], list[int]]:
 
     Raises: as `_at_once`.
     """
-    text = _encode(moments)
-    if _FINE.search(text):
+    text, end = _encode(moments), bytes(moments[0])[-len('.000000-05:00"') :]
+    offset = end[-len('-05:00"') :]
+    has_one = offset[:1] in {b"+", b"-"}
+    # As documented: told by one look.
+    is_usual = has_one and end[:1] == b"." and text.count(end) == len(moments)
+    if not is_usual and _FINE.search(text):
         raise msgspec.DecodeError("a time that is too fine")
-    offset = bytes(moments[0])[-len('-05:00"') :]
-    if text.count(offset) == len(moments) and offset[:1] in {b"+", b"-"}:
+    if is_usual or (has_one and text.count(offset) == len(moments)):
         # All with one offset: a difference costs a fraction of a conversion.
         east = _offset(_MOMENTS.decode(b"[%b]" % moments[0])[0])
         local, back = _MOMENTS.decode(text.replace(offset, b'Z"')), timedelta(0, east)
