@@ -74,15 +74,16 @@ zeros as (
 estimates as (
     {{ utility_intervals_runs("quality = 'estimated'") }}
 ),
-silent as (
+silent as (  -- without any reading since it was made, as far as that is known
     select
-        c.provider, c.meter_key, max(c.last_end) as period_start,
-        {{ utility_intervals_seconds('max(c.last_end)', utility_intervals_now()) }} / 86400 as days
-    from channels c
-    join {{ ref('stg_utility_intervals__meters') }} m
-        on m.provider = c.provider and m.meter_key = c.meter_key
+        m.provider, m.meter_key,
+        coalesce(max(c.last_end), m.created_at, m.listed_at) as period_start,
+        {{ utility_intervals_seconds('coalesce(max(c.last_end), m.created_at)',
+            utility_intervals_now()) }} / 86400 as days
+    from {{ ref('stg_utility_intervals__meters') }} m
+    left join channels c on c.provider = m.provider and c.meter_key = m.meter_key
     where m.is_listed and not coalesce(m.is_archived, false)
-    group by c.provider, c.meter_key
+    group by m.provider, m.meter_key, m.created_at, m.listed_at
 ),
 found as (
     select
@@ -161,7 +162,7 @@ found as (
         {{ utility_intervals_now() }}, days,
         {{ var('utility_intervals_staleness_check_days') }}, 'warning'
     from silent
-    where days > {{ var('utility_intervals_staleness_check_days') }}
+    where days is null or days > {{ var('utility_intervals_staleness_check_days') }}
 ),
 worst as (  -- one row a meter, check and period: of several channels the worst
     select *, row_number() over (

@@ -133,8 +133,9 @@ def wanting(meter: Meter) -> Iterator[str]:
 def failed(checks: Sequence[Row]) -> Iterator[str]:
     """Say which checks need a person."""
     for check in checks:
-        if check["place"] == 1 and check["check_name"] == "staleness_check":
-            yield f"silent for {number(check['observed'], 0)} days"
+        if check["check_name"] == "staleness_check":
+            if check["observed"] is not None:  # else it never said anything
+                yield f"silent for {number(check['observed'], 0)} days"
         elif check["place"] == 1 and check["severity"] == "error":
             what = WRONG.get(check["check_name"], check["check_name"])
             yield f"{check['of_kind']} {what}"

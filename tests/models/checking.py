@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -60,8 +60,9 @@ def checks(
     bills: list[Compared],
     listed: set[str],
     as_of: datetime,
+    never: Mapping[str, tuple[datetime | None, datetime]],
 ) -> list[Flag]:
-    """Every flag."""
+    """Every flag; `never`: when meters without readings were made, and listed."""
     found = [
         Flag(g.meter, "gap_check", day(g.start, g.meter), g.start, g.end, g.channel,
              g.missing or 1, 0)
@@ -88,6 +89,12 @@ def checks(
         if days > 7:
             found.append(Flag(meter, "staleness_check", day(last, meter), last, as_of,
                               None, days, 7))  # fmt: skip
+    for meter, (made, listed_at) in never.items():
+        age = (as_of - made).total_seconds() / 86_400 if made else None
+        if age is None or age > 7:
+            start = made or listed_at
+            found.append(Flag(meter, "staleness_check", start.date(), start, as_of,
+                              None, age, 7))  # fmt: skip
     return worst(found)
 
 

@@ -33,6 +33,11 @@ SERVICES = {"old-device": "SP-X", "new-device": "SP-X", "swap-a": "SP-Y",
             "swap-b": "SP-Y", "left-a": "SP-Z", "left-b": "SP-Z"}  # fmt: skip
 MADE = {"swap-a": "2026-03-09T00:00:00Z", "swap-b": "2026-01-01T00:00:00Z",
         "left-b": "2026-03-09T00:00:00Z"}  # fmt: skip
+NEVER = {"silent": "2026-03-01T06:00:00Z", "fresh": "2026-03-28T06:00:00Z",
+         "hushed": None}  # fmt: skip
+"""Listed meters without any reading, and when they were made."""
+LISTED = "2099-01-01T00:00:00Z"
+"""When the one was whose age is not known: after all others, so it is listed still."""
 
 
 def series(
@@ -222,10 +227,12 @@ def tables(listed_at: str) -> dict[str, Sequence[Row]]:
     """The rows of all that, as loaders have them after a run at that instant."""
     meters = [{"provider": "utilityapi", "meter_key": meter, "listed_at": listed_at,
                "service_point_key": SERVICES.get(meter),
-               "created_at": MADE.get(meter)}
-              for meter in (*ODD, "silent", *NIGHTS)]  # fmt: skip
+               "created_at": {**MADE, **NEVER}.get(meter)}
+              for meter in (*ODD, *NEVER, *NIGHTS)]  # fmt: skip
     (left,) = (row for row in meters if row["meter_key"] == "left-b")
     left["listed_at"] = "2026-03-20T00:00:00Z"
+    (hushed,) = (row for row in meters if row["meter_key"] == "hushed")
+    hushed["listed_at"] = LISTED
     kept = [Promise("promised", *_span(*span)) for span, _ in KEPT]
     promised = [{"provider": "utilityapi", "source": one.meter, "readings": 0,
                  "range_start": _text(one.start), "range_end": _text(one.end),

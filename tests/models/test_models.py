@@ -29,6 +29,11 @@ CHECKS = {
 }
 
 
+def utc(text: str) -> datetime:
+    """Read an instant; in UTC, as models have it."""
+    return datetime.fromisoformat(text.removesuffix("Z"))
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with postgres() as running:
@@ -151,7 +156,13 @@ def test_what_did_not_pass(built: Built) -> None:
     found = built.found("utility_intervals__checks", columns)
     listed = {r.meter for r in told().rows} - {GONE, "left-b"}
     as_of = datetime.fromisoformat(AS_OF)
-    flags = checking.checks(told().rows, told().gaps, told().bills, listed, as_of)
+    never = {
+        meter: (utc(made) if made else None, utc(odd.LISTED))
+        for meter, made in odd.NEVER.items()
+    }
+    flags = checking.checks(
+        told().rows, told().gaps, told().bills, listed, as_of, never
+    )
     assert found ^ {tuple(map(shown, flag)) for flag in flags} == set()
     assert {flag.check for flag in flags} == CHECKS
     assert (GONE, "spike_check", "2026-03-18", float(SENTINEL)) in {
