@@ -68,15 +68,6 @@ epoch_us({{ instant }})
 {%- endif -%}
 {%- endmacro -%}
 
-{#- An aggregate: the third highest; null for less than three. -#}
-{%- macro utility_intervals_third(value) -%}
-{%- if target.type == 'postgres' -%}
-(array_agg({{ value }} order by {{ value }} desc nulls last))[3]
-{%- else -%}
-max({{ value }}, 3)[3]
-{%- endif -%}
-{%- endmacro -%}
-
 {#- An aggregate: `what` of the row with the highest value, of several the earliest. -#}
 {%- macro utility_intervals_of_highest(what, value, starts) -%}
 {%- if target.type == 'postgres' -%}

@@ -32,8 +32,8 @@ days as (
         count(case when quantity is not null and (unit_normalized is null
             or commodity = 'electricity' and measure not in ('energy', 'power'))
             then 1 end) as odd_units,
-        max(peak_quantity) as highest,
-        {{ utility_intervals_third('peak_quantity') }} as third
+        max(peak_quantity) as highest, count(peak_quantity) as peaks,
+        sum(cast(peak_quantity as double precision)) as peak_sum
     from readings
     group by provider, meter_key, channel, local_date
 ),
@@ -51,21 +51,34 @@ second as (  -- second ids or values for a reading, which no other model counts
     group by l.provider, l.meter_key, split_part(l.channel, '#', 1),
         cast(coalesce(l.local_start, l.interval_start) as date)
 ),
-spiked as (
-    select *
-    from days
-    where third > 0
-        and 100 * (highest - third) > {{ var('utility_intervals_spike_check_percent') }} * third
+-- A spike stands out from the third highest, so all but two are far below it, and so is their
+-- sum: on most days that alone tells that there is none.
+ranked as (
+    select
+        r.provider, r.meter_key, r.channel, r.local_date, r.interval_start, r.interval_end,
+        r.peak_quantity, row_number() over (
+            partition by r.provider, r.meter_key, r.channel, r.local_date
+            order by r.peak_quantity desc, r.interval_start, r.interval_end
+        ) as place
+    from days d
+    join readings r
+        on r.provider = d.provider and r.meter_key = d.meter_key and r.channel = d.channel
+        and r.local_date = d.local_date
+    where r.peak_quantity is not null and d.peaks > 2 and d.highest > 0
+        and (d.peak_sum - 2 * cast(d.highest as double precision))
+            * (100 + {{ var('utility_intervals_spike_check_percent') }})
+            < 100.0001 * (d.peaks - 2) * cast(d.highest as double precision)
 ),
 spikes as (
     select
-        d.provider, d.meter_key, d.channel, d.local_date, d.highest, d.third,
-        min(r.interval_start) as period_start, min(r.interval_end) as period_end
-    from spiked d
-    join readings r
-        on r.provider = d.provider and r.meter_key = d.meter_key and r.channel = d.channel
-        and r.local_date = d.local_date and r.peak_quantity = d.highest
-    group by d.provider, d.meter_key, d.channel, d.local_date, d.highest, d.third
+        h.provider, h.meter_key, h.channel, h.local_date, h.interval_start as period_start,
+        h.interval_end as period_end, h.peak_quantity as highest, t.peak_quantity as third
+    from ranked h
+    join ranked t
+        on t.provider = h.provider and t.meter_key = h.meter_key and t.channel = h.channel
+        and t.local_date = h.local_date and t.place = 3
+    where h.place = 1 and t.peak_quantity > 0 and 100 * (h.peak_quantity - t.peak_quantity)
+        > {{ var('utility_intervals_spike_check_percent') }} * t.peak_quantity
 ),
 zeros as (
     {{ utility_intervals_runs("quantity = 0 and point <> 'rev'
