@@ -40,28 +40,29 @@ def batch(stream: str, pages: Sequence[Sequence[Row]], warn: Warn) -> pa.RecordB
         warn: told how many numbers were rounded, and how many are null.
     """
     made: list[pa.RecordBatch] = []
-    for _, group in groupby(pages, _layout):
+    for shape, group in groupby(pages, _layout):
         some = list(group)
-        made += _of_blocks(stream, some, warn) or [_of_rows(stream, some, warn)]
+        if shape is None:
+            made.append(_of_rows(stream, some, warn))
+        else:
+            made += _of_blocks(stream, cast("list[RowBlock]", some), warn)
     return pa.concat_batches(made) if len(made) > 1 else made[0]
 
 
 def _layout(page: Sequence[Row]) -> Hashable:
-    """Which pages make columns together."""
+    """Which pages make columns together; None for rows that are no block."""
     return layout(page) if isinstance(page, RowBlock) else None
 
 
 def _of_blocks(
-    stream: str, pages: Sequence[Sequence[Row]], warn: Warn
+    stream: str, blocks: Sequence[RowBlock], warn: Warn
 ) -> list[pa.RecordBatch]:
     """Blocks of one layout; with a number that does not fit, each one by itself."""
-    blocks = [page for page in pages if isinstance(page, RowBlock)]
-    if not blocks:
-        return []
     made = of_blocks(stream, blocks)
     if made is None and len(blocks) > 1:
         return [one for block in blocks for one in _of_blocks(stream, [block], warn)]
-    made = made or _of_rows(stream, blocks, warn)
+    if made is None:
+        made = _of_rows(stream, blocks, warn)
     return [made.select([n for n in made.schema.names if n in blocks[0].columns])]
 
 

@@ -33,7 +33,8 @@ def of_blocks(stream: str, blocks: Sequence[RowBlock]) -> pa.RecordBatch | None:
 
     None if a number has no exact place in its column: that is told row by row.
     """
-    first, read, made = blocks[0], dict[tuple[int, ...], pa.Array](), []
+    first, made = blocks[0], []
+    read: dict[tuple[int, ...], tuple[pa.Array, Misfits]] = {}
     for column in _columns(stream):
         name = column.name
         if name in first.numbers:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Raw
 
-from tap_utility_intervals.floor.instants import as_utc, parse_instant
+from tap_utility_intervals.floor.instants import as_utc, offset_seconds, parse_instant
 from tap_utility_intervals.floor.ranges import Range
 from tap_utility_intervals.floor.values import as_text, loads
 from tap_utility_intervals.providers.utilityapi.objects import Instant, Reading
@@ -114,9 +114,9 @@ def _instants(moments: Sequence[Raw]) -> tuple[list[datetime], list[int]]:
 
 
 def _offset(moment: datetime) -> int:
-    offset = moment.utcoffset()
-    assert offset is not None  # noqa: S101 - for mypy
-    return offset.days * 86_400 + offset.seconds
+    seconds = offset_seconds(moment)
+    assert seconds is not None  # noqa: S101 - for mypy
+    return seconds
 
 
 def _one_by_one(
